@@ -1,0 +1,159 @@
+/**
+ * What the images area needs from others: a store that holds images (an engine implements it) and a way to reach
+ * registries (the registry plugin implements it). Nothing here names a snapshot, a lease or a mount.
+ */
+import { type Token, token } from "../../core/kernel/scope.ts";
+
+/** Points at bytes by their digest. Source: OCI image spec, "Content Descriptors". */
+export interface Descriptor {
+  readonly mediaType: string;
+  /** `sha256:` and 64 hex digits. */
+  readonly digest: string;
+  readonly sizeBytes: number;
+}
+
+/** The image configuration's parts that Berth reads. Source: OCI image spec, "Image Configuration". */
+export interface ImageConfig {
+  readonly architecture: string;
+  readonly os: string;
+  readonly variant?: string;
+  readonly created?: string;
+  readonly author?: string;
+  readonly comment?: string;
+  readonly docker_version?: string;
+  readonly config?: {
+    readonly User?: string;
+    readonly ExposedPorts?: Readonly<Record<string, object>>;
+    readonly Env?: readonly string[] | null;
+    readonly Entrypoint?: readonly string[] | null;
+    readonly Cmd?: readonly string[] | null;
+    readonly Volumes?: Readonly<Record<string, object>> | null;
+    readonly WorkingDir?: string;
+    readonly Labels?: Readonly<Record<string, string>> | null;
+    readonly StopSignal?: string;
+    readonly Shell?: readonly string[];
+    readonly Healthcheck?: object;
+    readonly OnBuild?: readonly string[] | null;
+    readonly ArgsEscaped?: boolean;
+  };
+  readonly rootfs: { readonly type: string; readonly diff_ids: readonly string[] };
+  readonly history?: readonly {
+    readonly created?: string;
+    readonly created_by?: string;
+    readonly comment?: string;
+    readonly empty_layer?: boolean;
+  }[];
+}
+
+/**
+ * Somewhere an image comes from: a registry's repository, or an archive the job sent. The store asks it for what
+ * it lacks and believes nothing: bytes are checked against digests, unpacked layers against diff IDs.
+ */
+export interface ImageSource {
+  /**
+   * Who served this, `registry.example:5000/team/app`, with the job's authorisation checked just now (the manifest
+   * request succeeded). Undefined for archives: nothing present may then be reused unless the source brings it.
+   */
+  readonly origin?: string;
+  /** The platform's manifest, its exact bytes. Already verified against its digest. */
+  readonly manifest: Descriptor & { readonly bytes: Uint8Array };
+  readonly config: Descriptor;
+  readonly layers: readonly Descriptor[];
+  /**
+   * The bytes of a blob from an offset. Whoever reads verifies the digest. Ends early or rejects when the source
+   * breaks; may be called again.
+   */
+  read(blob: Descriptor, offset: number, signal: AbortSignal): AsyncIterable<Uint8Array>;
+}
+
+/** How one layer is getting on, for progress lines. `current` and `total` in bytes. */
+export type LayerProgress =
+  | { readonly state: "waiting" | "verifying" | "downloaded" | "done" | "exists" }
+  | { readonly state: "downloading" | "extracting"; readonly current: number; readonly total: number };
+
+export type IngestObserver = (layer: Descriptor, progress: LayerProgress) => void;
+
+/** An image that the store holds for this job, ready to run. Plain data: kept as JSON in the job's state. */
+export interface StoredImage {
+  /** The image ID: the configuration's digest. */
+  readonly id: string;
+  readonly manifestDigest: string;
+  readonly manifestMediaType: string;
+  readonly manifestSizeBytes: number;
+  readonly config: ImageConfig;
+  readonly layers: readonly Descriptor[];
+  /** What the unpacked layers take on disk, in bytes: Docker's `Size`. */
+  readonly sizeBytes: number;
+}
+
+/** One job's view of the engine's image store. */
+export interface ImageStore {
+  /**
+   * Brings the image into the store, unpacks it and holds it for this job until {@link release}. Bytes the host has
+   * are reused only if this origin served those very bytes before. Idempotent.
+   *
+   * Errors: `invalid` for a manifest, config or layer that lies or breaks a limit; `unavailable` when the engine is
+   * down; the signal's reason when it fires. A failed ingest leaves the store as it was.
+   */
+  ingest(source: ImageSource, observe: IngestObserver, signal: AbortSignal): Promise<StoredImage>;
+  /** The job lets go of an image. Unknown ids are fine. */
+  release(image: StoredImage): Promise<void>;
+}
+
+/** Job-scoped; an engine provides it. */
+export const ImageStoreToken: Token<ImageStore> = token("images.store");
+
+/** User name and password (or identity token) for one registry, as in `X-Registry-Auth`. */
+export interface RegistryCredentials {
+  readonly username?: string;
+  readonly password?: string;
+  readonly identitytoken?: string;
+  readonly registrytoken?: string;
+}
+
+/** A reference taken apart: `registry` is a host with optional port, `repository` a path within it. */
+export interface RemoteReference {
+  readonly registry: string;
+  readonly repository: string;
+  /** A tag or a digest. */
+  readonly tag?: string;
+  readonly digest?: string;
+}
+
+/** Which of a multi-platform image's manifests is wanted. */
+export interface Platform {
+  readonly os: string;
+  readonly architecture: string;
+  readonly variant?: string;
+}
+
+/** What a registry served for a reference: the source for one platform, and the digest the reference named. */
+export interface ResolvedImage {
+  readonly source: ImageSource;
+  /** Digest of what the tag points at: an index's or the manifest's own. Docker's `RepoDigests`. */
+  readonly digest: string;
+}
+
+/** A client of image registries. */
+export interface Registries {
+  /**
+   * Asks the registry what a reference means, with these credentials. Errors in Docker's words: `not-found` for
+   * an unknown manifest or repository, `unauthorized` for refused credentials, `invalid` for a hostile or
+   * unsupported manifest or no manifest for the platform, `internal` when the registry cannot be reached.
+   */
+  resolve(
+    reference: RemoteReference,
+    platform: Platform,
+    credentials: RegistryCredentials | undefined,
+    signal: AbortSignal,
+  ): Promise<ResolvedImage>;
+  /** The tags of a repository, for `pull --all-tags`. */
+  tags(
+    reference: RemoteReference,
+    credentials: RegistryCredentials | undefined,
+    signal: AbortSignal,
+  ): Promise<string[]>;
+}
+
+/** Daemon-scoped; the registry plugin provides it. */
+export const RegistriesToken: Token<Registries> = token("images.registries");

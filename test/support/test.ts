@@ -1,0 +1,55 @@
+/**
+ * The test harness: uvu's suite without hooks. A file imports `test`, writes sentences, and that is all: the suite
+ * runs by itself, so that a forgotten `.run()` cannot pass. The runner (`scripts/test`) starts one process per
+ * file and demands that passed == total > 0.
+ */
+import { suite } from "uvu";
+import { Undo } from "../../core/support/undo.ts";
+
+export * as assert from "uvu/assert";
+
+const all = suite();
+let scheduled = false;
+
+/**
+ * One behaviour, as a sentence. What the body makes it registers with `undo`, which runs when the body ended,
+ * passed or not; an undo step that fails fails the test.
+ */
+export function test(behaviour: string, body: (undo: Undo) => Promise<void> | void): void {
+  all(behaviour, async () => {
+    const undo = new Undo(behaviour);
+    try {
+      await body(undo);
+    } finally {
+      await undo.run();
+    }
+  });
+  if (scheduled) return;
+  scheduled = true;
+  setTimeout(() => all.run(), 0);
+}
+
+/** Awaits a promise that must reject; returns what it rejected with. */
+export async function rejection(work: Promise<unknown>): Promise<Error> {
+  try {
+    await work;
+  } catch (error) {
+    return error as Error;
+  }
+  throw new Error("expected a rejection, and it resolved");
+}
+
+/** Waits for something to become true, asking often; fails after a deadline, saying what it waited for. */
+export async function eventually<T>(
+  what: string,
+  ask: () => Promise<T | undefined | false> | T | undefined | false,
+  timeoutMs = 10_000,
+): Promise<T> {
+  const end = Date.now() + timeoutMs;
+  for (;;) {
+    const answer = await ask();
+    if (answer) return answer;
+    if (Date.now() > end) throw new Error(`waited ${timeoutMs} ms for: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}
