@@ -113,13 +113,21 @@ export class Scope implements Binder {
     this.#built = true;
   }
 
-  /** Builds, then opens every object in creation order. When one fails, those opened are closed and it throws. */
-  async open(): Promise<void> {
+  /**
+   * Builds, then opens every object in creation order. When one fails, those opened are closed and it throws.
+   *
+   * @param tolerate gets the token of an object that failed to open: returns to go on without it, or throws
+   */
+  async open(tolerate: (failed: Token<unknown>, error: unknown) => void = refuse): Promise<void> {
     try {
       this.build();
-      for (const { token: { name }, instance } of this.#created) {
-        this.#undo.add(name, () => instance.close?.(), closeDeadlineMs);
-        await instance.open?.();
+      for (const { token: opening, instance } of this.#created) {
+        this.#undo.add(opening.name, () => instance.close?.(), closeDeadlineMs);
+        try {
+          await instance.open?.();
+        } catch (error) {
+          tolerate(opening, error);
+        }
       }
     } catch (error) {
       await this.#undo.run().catch(() => {});
@@ -151,6 +159,10 @@ export class Scope implements Binder {
     return { value };
   }
 }
+
+const refuse = (_: unknown, error: unknown) => {
+  throw error;
+};
 
 function make<T>(from: DependencyContainer, recipe: Recipe<T>): T {
   if ("value" in recipe) return recipe.value;
