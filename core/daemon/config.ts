@@ -13,7 +13,8 @@ import { messageOf } from "../support/errors.ts";
 export const ConfigSchema = Type.Object({
   dataDir: Type.String({
     default: "/var/lib/berth",
-    description: "Where the daemon keeps everything; its control socket and the jobs' sockets lie under it, so a " +
+    description:
+      "Where the daemon keeps everything; its control socket and the jobs' sockets lie under it, so a " +
       "long path leaves no room for them (a socket path holds 107 bytes). --data-dir on the command line wins.",
   }),
   logLevel: Type.Enum(["error", "warn", "info", "debug"], {
@@ -24,7 +25,8 @@ export const ConfigSchema = Type.Object({
     drainMs: Type.Integer({
       default: 2000,
       minimum: 0,
-      description: "How long a job's running requests may take to end when it closes, in milliseconds; then they are cut.",
+      description:
+        "How long a job's running requests may take to end when it closes, in milliseconds; then they are cut.",
     }),
   }, { additionalProperties: false, description: "Jobs." }),
   http: HttpLimitsSchema,
@@ -42,10 +44,13 @@ const PluginTableSchema = Type.Object({
   enabled: Type.Boolean({ default: true, description: "Whether the plugin is loaded." }),
   optional: Type.Boolean({
     default: false,
-    description: "Whether the daemon starts without the plugin when it fails; a plugin that others need cannot be spared.",
+    description:
+      "Whether the daemon starts without the plugin when it fails; a plugin that others need cannot be spared.",
   }),
   path: Type.Optional(Type.String({ description: "A module file to load, relative to this file." })),
-  package: Type.Optional(Type.String({ description: "A package to load, found from this file's directory." })),
+  package: Type.Optional(
+    Type.String({ description: "A package to load, found from this file's directory." }),
+  ),
 }, { additionalProperties: false });
 
 /**
@@ -86,10 +91,15 @@ export function configOf(
 
 /** The documented defaults of the daemon and of every plugin, as a config file. */
 export async function defaultConfigText(builtIns: BuiltInTable): Promise<string> {
-  const plugins: Plugin[] = await Promise.all(Object.values(builtIns).map(async (load) => (await load()).default));
+  const plugins: Plugin[] = await Promise.all(
+    Object.values(builtIns).map(async (load) => (await load()).default),
+  );
   const tables = plugins.map(({ id, summary, settings = {} }) => {
     const { properties } = settings as SettingsSchema;
-    return settingsText({ description: summary, properties: { ...commonKeys, ...properties } }, `plugins.${id}`);
+    return settingsText(
+      { description: summary, properties: { ...commonKeys, ...properties } },
+      `plugins.${id}`,
+    );
   });
   return [settingsText(ConfigSchema as SettingsSchema, ""), ...tables].join("\n");
 }

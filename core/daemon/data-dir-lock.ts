@@ -3,7 +3,10 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { conflict } from "../support/errors.ts";
 
-type Owner = { pid: number; /** Clock ticks since boot when the process started: tells a recycled pid. */ started: string };
+type Owner = {
+  pid: number; /** Clock ticks since boot when the process started: tells a recycled pid. */
+  started: string;
+};
 
 /**
  * Makes this process the only daemon of a data directory. The lock is a file that names its owner; one whose owner
@@ -42,7 +45,9 @@ async function moveStaleAway(path: string, dataDir: string): Promise<void> {
   if (seen === undefined) return;
   const owner = parse(seen);
   if (owner && isAlive(owner)) {
-    throw conflict(`a daemon is running at ${dataDir} already (process ${owner.pid}): stop it, or use another --data-dir`);
+    throw conflict(
+      `a daemon is running at ${dataDir} already (process ${owner.pid}): stop it, or use another --data-dir`,
+    );
   }
   // Two starters may both see the dead owner: only the one that moved that very file away goes on.
   const aside = `${path}.stale.${process.pid}`;

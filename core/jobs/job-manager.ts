@@ -12,11 +12,13 @@ const recoveriesAtOnce = 4;
 export class JobManager implements Jobs {
   readonly #ground: JobGround;
   readonly #entries = new Map<string, Entry>();
-  #recovered: Promise<void> = Promise.resolve();
+  readonly #recovered: Promise<void>;
+  #recoveryDone: () => void = () => {};
   #stopping = false;
 
   constructor(ground: JobGround) {
     this.#ground = ground;
+    this.#recovered = new Promise((resolve) => this.#recoveryDone = resolve);
   }
 
   /** Counts the jobs that a killed daemon left behind as alive, until {@link recover} closed them. */
@@ -26,14 +28,14 @@ export class JobManager implements Jobs {
     }
   }
 
-  /** Closes abandoned jobs completely. Jobs can be opened when it is done; what fails is logged, not thrown. */
-  recover(): Promise<void> {
+  /** Closes abandoned jobs completely. Jobs open only after it is done; what fails is logged, not thrown. */
+  async recover(): Promise<void> {
     const waiting = [...this.#entries.keys()];
     const worker = async () => {
       for (let id = waiting.pop(); id !== undefined; id = waiting.pop()) await this.#recoverOne(id);
     };
-    this.#recovered = Promise.all(Array.from({ length: recoveriesAtOnce }, worker)).then(() => {});
-    return this.#recovered;
+    await Promise.all(Array.from({ length: recoveriesAtOnce }, worker));
+    this.#recoveryDone();
   }
 
   async open(request: JobRequest): Promise<JobInfo> {
@@ -93,7 +95,10 @@ export class JobManager implements Jobs {
       await entry.job.close();
       this.#ground.facts.log.info({ job: id }, "job closed");
     } catch (error) {
-      this.#ground.facts.log.error({ job: id, error: messageOf(error) }, "job closed, and something is left behind");
+      this.#ground.facts.log.error(
+        { job: id, error: messageOf(error) },
+        "job closed, and something is left behind",
+      );
       throw error;
     } finally {
       this.#entries.delete(id);

@@ -29,7 +29,9 @@ const validId = /^[a-z0-9][a-z0-9_.-]{0,62}$/;
 export function checkJobId(id: string): void {
   if (!validId.test(id)) {
     throw invalid(
-      `invalid job id ${JSON.stringify(id)}: use 1 to 63 of a-z, 0-9, "_", "." and "-", starting with a letter or digit`,
+      `invalid job id ${
+        JSON.stringify(id)
+      }: use 1 to 63 of a-z, 0-9, "_", "." and "-", starting with a letter or digit`,
     );
   }
 }

@@ -51,7 +51,9 @@ export class OpenJob {
       const scope = await this.#openScope(false);
       await this.#serve(scope);
     } catch (error) {
-      await this.#undo.run().catch((failed) => this.#log.error({ error: String(failed) }, "job could not be undone"));
+      await this.#undo.run().catch((failed) =>
+        this.#log.error({ error: String(failed) }, "job could not be undone")
+      );
       throw error;
     }
   }

@@ -39,7 +39,11 @@ export class PluginError extends Error {
  *
  * @param directory where packages are looked up from: the config file's directory
  */
-export async function loadPlugin(table: PluginTable, builtIns: BuiltInTable, directory: string): Promise<Plugin> {
+export async function loadPlugin(
+  table: PluginTable,
+  builtIns: BuiltInTable,
+  directory: string,
+): Promise<Plugin> {
   try {
     const loaded = await importModule(table, builtIns, directory);
     const plugin = loaded.default as Plugin | undefined;

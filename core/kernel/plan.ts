@@ -1,4 +1,4 @@
-import { type PluginTable, PluginError } from "./loader.ts";
+import { PluginError, type PluginTable } from "./loader.ts";
 import { contractVersion, type Plugin } from "./plugin.ts";
 import { checkSettings, type SettingsSchema } from "./settings.ts";
 import type { Token } from "./scope.ts";
@@ -32,7 +32,9 @@ export function planPlugins(
 /** Checks one plugin on its own: its contract number and its settings. */
 export function configurePlugin(plugin: Plugin, table: PluginTable): PlannedPlugin {
   if (plugin.contract !== contractVersion) {
-    const problem = new Error(`it was made for plugin contract ${plugin.contract}, this is ${contractVersion}`);
+    const problem = new Error(
+      `it was made for plugin contract ${plugin.contract}, this is ${contractVersion}`,
+    );
     throw new PluginError(plugin.id, "load", problem);
   }
   try {
@@ -54,7 +56,11 @@ function findProviders(planned: readonly PlannedPlugin[], fromCore: readonly Tok
     for (const { name, key } of plugin.provides ?? []) {
       const other = providers.get(key);
       if (other) {
-        throw new PluginError(plugin.id, "load", new Error(`${name} is provided by "${other}" already; disable one`));
+        throw new PluginError(
+          plugin.id,
+          "load",
+          new Error(`${name} is provided by "${other}" already; disable one`),
+        );
       }
       providers.set(key, plugin.id);
     }
@@ -65,7 +71,11 @@ function findProviders(planned: readonly PlannedPlugin[], fromCore: readonly Tok
 function refuseMissing(plugin: Plugin, providers: Providers): void {
   for (const { name, key } of plugin.requires ?? []) {
     if (!providers.has(key)) {
-      throw new PluginError(plugin.id, "load", new Error(`it requires ${name}, and no enabled plugin provides it`));
+      throw new PluginError(
+        plugin.id,
+        "load",
+        new Error(`it requires ${name}, and no enabled plugin provides it`),
+      );
     }
   }
 }

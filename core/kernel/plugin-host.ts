@@ -97,7 +97,11 @@ export class PluginHost implements PluginDirectory {
     if (missing) return this.#setAside(plugin, "skipped", missing);
     const context = { settings, log: this.#facts.log.child({ plugin: plugin.id }), daemon: this.#facts };
     try {
-      const outcome = await within(`start of plugin "${plugin.id}"`, startDeadlineMs, plugin.start?.(context));
+      const outcome = await within(
+        `start of plugin "${plugin.id}"`,
+        startDeadlineMs,
+        plugin.start?.(context),
+      );
       if (outcome && "skip" in outcome) return this.#setAside(plugin, "skipped", (outcome as Skip).skip);
       plugin.daemon?.(this.#ownedBinder(plugin.id, scope), context);
       this.#running.set(plugin.id, { planned, context });
@@ -111,7 +115,9 @@ export class PluginHost implements PluginDirectory {
   #missingProvider(plugin: Plugin): string | undefined {
     for (const absent of this.#absent.values()) {
       const lost = absent.provides?.find(({ key }) => plugin.requires?.some((each) => each.key === key));
-      if (lost) return `it needs ${lost.name} from plugin "${absent.id}", which is ${absent.state}: ${absent.reason}`;
+      if (lost) {
+        return `it needs ${lost.name} from plugin "${absent.id}", which is ${absent.state}: ${absent.reason}`;
+      }
     }
     return undefined;
   }

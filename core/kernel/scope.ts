@@ -16,6 +16,8 @@ import { Undo } from "../support/undo.ts";
 export interface Token<T> {
   readonly name: string;
   readonly key: symbol;
+  /** True for a token made by {@link optional}. */
+  readonly optional?: boolean;
   /** Never present; carries the type. */
   readonly type?: T;
 }
@@ -26,6 +28,11 @@ export interface Token<T> {
  */
 export function token<T>(name: string): Token<T> {
   return { name, key: Symbol.for(`berth:${name}`) };
+}
+
+/** The same token, injected as undefined when nobody binds it: for what a plugin only `wants`. */
+export function optional<T>(wanted: Token<T>): Token<T | undefined> {
+  return { name: wanted.name, key: wanted.key, optional: true };
 }
 
 /** What a bound object may have: the scope calls these, nobody else. */
@@ -50,7 +57,7 @@ export type Recipe<T> =
 
 /** Marks a constructor parameter with the token it takes. Every parameter of a bound class carries one. */
 export const inject = (wanted: Token<unknown>): ParameterDecorator =>
-  tsyringeInject(wanted.key) as ParameterDecorator;
+  tsyringeInject(wanted.key, { isOptional: wanted.optional === true }) as ParameterDecorator;
 
 /** What a plugin sees of a scope while it declares its bindings. */
 export interface Binder {
@@ -167,7 +174,9 @@ const refuse = (_: unknown, error: unknown) => {
 function make<T>(from: DependencyContainer, recipe: Recipe<T>): T {
   if ("value" in recipe) return recipe.value;
   if ("class" in recipe) {
-    const dependencies = recipe.inject.map((wanted) => from.resolve(wanted.key));
+    const dependencies = recipe.inject.map((wanted) =>
+      wanted.optional && !from.isRegistered(wanted.key, true) ? undefined : from.resolve(wanted.key)
+    );
     return new recipe.class(...dependencies as never[]);
   }
   refuseUnmarkedParameters(recipe);

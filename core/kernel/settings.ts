@@ -57,14 +57,21 @@ function isUnasked(schema: SettingsSchema, before: unknown, after: unknown): boo
   return before === undefined && !!schema.properties && Object.keys(after as object).length === 0;
 }
 
-function asSettingsError(error: ErrorObject | undefined, schema: SettingsSchema, path: string): SettingsError {
+function asSettingsError(
+  error: ErrorObject | undefined,
+  schema: SettingsSchema,
+  path: string,
+): SettingsError {
   if (!error) return new SettingsError(path, "is not valid");
   const steps = error.instancePath.split("/").filter(Boolean);
   const at = [path, ...steps].filter(Boolean).join(".");
   if (error.keyword === "additionalProperties") {
     const unknown = String(error.params.additionalProperty);
     const known = Object.keys(schemaAt(schema, steps)?.properties ?? {});
-    return new SettingsError(at ? `${at}.${unknown}` : unknown, `unknown key; known here: ${known.sort().join(", ")}`);
+    return new SettingsError(
+      at ? `${at}.${unknown}` : unknown,
+      `unknown key; known here: ${known.sort().join(", ")}`,
+    );
   }
   if (error.keyword === "enum") {
     return new SettingsError(at, `must be one of ${(error.params.allowedValues as unknown[]).join(", ")}`);
