@@ -45,13 +45,18 @@ export interface Managed {
 
 type Constructor<T> = new (...dependencies: never[]) => T;
 
-/** How a token comes to its object: exactly one of a class, a value or a factory. */
+/** How a token comes to its object. What a recipe makes belongs to the scope; a `value` is somebody else's to close. */
 export type Recipe<T> =
   | Constructor<T>
   | {
     /** A class whose constructor takes the tokens of `inject` in this order: for code without decorators. */
     class: Constructor<T>;
     inject: readonly Token<unknown>[];
+  }
+  | {
+    /** A function that takes the objects behind `inject`, in this order, and returns one that the scope owns. */
+    make: (...dependencies: never[]) => T;
+    inject?: readonly Token<unknown>[];
   }
   | { value: T };
 

@@ -127,3 +127,11 @@ test("goes on without an object that its owner can spare", async () => {
   await scope.open(() => {});
   assert.equal(journal, ["open broken", "open other"]);
 });
+
+test("makes objects with a function that takes what it asks for", () => {
+  const scope = Scope.daemon();
+  scope.bind(Second, { make: (first: Named) => ({ name: "made", first }), inject: [First] });
+  scope.bind(First, Plain);
+  scope.build();
+  assert.is(scope.get(Second).first, scope.get(First));
+});
