@@ -11,7 +11,7 @@ import { Scope } from "../kernel/scope.ts";
 import { DaemonToken, type PluginDirectory, PluginDirectoryToken } from "../kernel/tokens.ts";
 import { version } from "../support/about.ts";
 import type { Logger } from "../support/logger.ts";
-import { runtimeName } from "../support/runtime.ts";
+import { runtimeTitle } from "../support/runtime.ts";
 import { Undo } from "../support/undo.ts";
 import type { Config } from "./config.ts";
 import { lockDataDir } from "./data-dir-lock.ts";
@@ -50,7 +50,7 @@ export class Daemon {
     const { config, log } = options;
     this.facts = {
       version,
-      runtime: runtimeName(),
+      runtime: runtimeTitle,
       dataDir: config.dataDir,
       id: daemonId(config.dataDir),
       startedAt: new Date(),

@@ -177,16 +177,14 @@ const refuse = (_: unknown, error: unknown) => {
 };
 
 function make<T>(from: DependencyContainer, recipe: Recipe<T>): T {
-  if ("value" in recipe) return recipe.value;
-  if ("class" in recipe) {
-    const dependencies = recipe.inject.map((wanted) =>
-      wanted.optional && !from.isRegistered(wanted.key, true) ? undefined : from.resolve(wanted.key)
-    );
-    return new recipe.class(...dependencies as never[]);
+  if (typeof recipe === "function") {
+    refuseUnmarkedParameters(recipe);
+    injectable()(recipe as unknown as new (...all: unknown[]) => T);
+    return from.resolve(recipe as unknown as new (...all: unknown[]) => T);
   }
-  refuseUnmarkedParameters(recipe);
-  injectable()(recipe as unknown as new (...all: unknown[]) => T);
-  return from.resolve(recipe as unknown as new (...all: unknown[]) => T);
+  if ("value" in recipe) return recipe.value;
+  const dependencies = (recipe.inject ?? []).map(({ key }) => from.resolve(key)) as never[];
+  return "make" in recipe ? recipe.make(...dependencies) : new recipe.class(...dependencies);
 }
 
 /** tsyringe passes undefined for a parameter without a token when another one has one. */
