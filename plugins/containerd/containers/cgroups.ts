@@ -1,0 +1,44 @@
+import { existsSync } from "node:fs";
+import { readdir, readFile, rmdir } from "node:fs/promises";
+import { join } from "node:path";
+
+const root = "/sys/fs/cgroup";
+
+/** Whether the host has the unified hierarchy alone. Hybrid hosts, which have it besides the others, do not count. */
+export const unifiedCgroups = (): boolean => existsSync(join(root, "cgroup.controllers"));
+
+/** The cgroup of a job's containers, within each hierarchy. */
+export const jobCgroup = (daemonId: string, jobId: string): string => `/berth-${daemonId}/${jobId}`;
+
+async function hierarchies(): Promise<string[]> {
+  if (unifiedCgroups()) return [root];
+  return (await readdir(root).catch(() => [])).map((name) => join(root, name));
+}
+
+/**
+ * Removes a cgroup and what is under it in every hierarchy, then its parent if nothing else is in it. One that holds
+ * processes stays, and so do its parents: the error names it.
+ */
+export async function removeCgroup(path: string): Promise<void> {
+  for (const hierarchy of await hierarchies()) {
+    await removeTree(join(hierarchy, path));
+    await rmdir(join(hierarchy, path, "..")).catch(() => {});
+  }
+}
+
+async function removeTree(dir: string): Promise<void> {
+  const entries = await readdir(dir, { withFileTypes: true }).catch(() => []);
+  for (const entry of entries) if (entry.isDirectory()) await removeTree(join(dir, entry.name));
+  await rmdir(dir).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== "ENOENT" && error.code !== "ENOTDIR") throw error;
+  });
+}
+
+/** Whether the kernel killed something in a cgroup for want of memory. False when that cannot be told any more. */
+export async function sawOutOfMemory(path: string): Promise<boolean> {
+  const file = unifiedCgroups()
+    ? join(root, path, "memory.events")
+    : join(root, "memory", path, "memory.oom_control");
+  const text = await readFile(file, "utf8").catch(() => "");
+  return Number(/^oom_kill (\d+)$/m.exec(text)?.[1] ?? 0) > 0;
+}
