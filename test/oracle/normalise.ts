@@ -11,6 +11,7 @@ const zeroTime = "0001-01-01T00:00:00Z";
 
 /** Replacements inside strings, in this order. */
 const patterns: readonly [RegExp, string][] = [
+  [/\/[^\s:"]+\/overlay2\/[^\s:"]+/g, "<path>"],
   [/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)/g, "<time>"],
   [/\b([0-9a-f]{2}:){5}[0-9a-f]{2}\b/g, "<mac>"],
   [/\b(10|172|192)(\.\d{1,3}){3}\b/g, "<ip>"],
