@@ -115,6 +115,8 @@ export interface RegistryCredentials {
 export interface RemoteReference {
   readonly registry: string;
   readonly repository: string;
+  /** The repository as the user knows it, `busybox`, for error texts; default: registry and repository. */
+  readonly name?: string;
   /** A tag or a digest. */
   readonly tag?: string;
   readonly digest?: string;

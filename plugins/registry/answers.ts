@@ -1,0 +1,77 @@
+/** What a registry's refusals mean, in the words of Docker's daemon. */
+import { ApiError, internal, invalid, notFound } from "../../core/support/errors.ts";
+import type { RemoteReference } from "../images/backend.ts";
+import { parseChallenges } from "./challenge.ts";
+import type { Answer } from "./transport.ts";
+
+/** Error bodies longer than this are not read, in bytes. */
+const errorLimitBytes = 64 * 1024;
+
+interface RegistryError {
+  readonly code: string;
+  readonly message: string;
+}
+
+/** The repository as the user wrote it: `busybox`, `registry.example/team/app`. */
+export const repositoryName = (reference: RemoteReference): string =>
+  reference.name ?? `${reference.registry}/${reference.repository}`;
+
+/** The reference as the user wrote it: `busybox:latest`. */
+export function referenceName(reference: RemoteReference): string {
+  if (reference.digest) return `${repositoryName(reference)}@${reference.digest}`;
+  return `${repositoryName(reference)}:${reference.tag ?? "latest"}`;
+}
+
+/**
+ * The error for an answer that is not a success. Source of statuses and words: Docker Engine 28.5, asked; codes: OCI
+ * distribution spec, "Error Codes".
+ */
+export async function refusal(reference: RemoteReference, answer: Answer): Promise<ApiError> {
+  const { code, message } = await firstError(answer);
+  const detail = `${code.toLowerCase().replaceAll("_", " ")}: ${message}`;
+  if (isDenied(answer, code)) {
+    const name = repositoryName(reference);
+    return notFound(
+      `pull access denied for ${name}, repository does not exist or may require 'docker login': ` +
+        (code === "DENIED" ? detail : "denied: requested access to the resource is denied"),
+    );
+  }
+  if (answer.status === 401) return new ApiError("unauthorized", `unauthorized: ${message}`);
+  if (code === "NAME_UNKNOWN") {
+    return notFound(`repository ${repositoryName(reference)} not found: ${detail}`);
+  }
+  if (answer.status === 404) return notFound(`manifest for ${referenceName(reference)} not found: ${detail}`);
+  if (answer.status === 429) return new ApiError("unavailable", detail);
+  if (answer.status >= 400 && answer.status < 500 && code) return invalid(detail);
+  return internal(`received unexpected HTTP status: ${answer.status} ${answer.statusText}`);
+}
+
+/** Docker Hub answers 401 with `insufficient_scope` for a repository that is private or does not exist. */
+function isDenied(answer: Answer, code: string): boolean {
+  if (answer.status === 403) return true;
+  if (answer.status !== 401) return false;
+  const challenges = parseChallenges(answer.headers["www-authenticate"] ?? "");
+  return code === "DENIED" || challenges.some(({ parameters }) => parameters.error === "insufficient_scope");
+}
+
+const usualErrors: Readonly<Record<number, RegistryError>> = {
+  401: { code: "UNAUTHORIZED", message: "authentication required" },
+  403: { code: "DENIED", message: "requested access to the resource is denied" },
+  404: { code: "MANIFEST_UNKNOWN", message: "manifest unknown" },
+  429: { code: "TOOMANYREQUESTS", message: "too many requests" },
+};
+
+async function firstError(answer: Answer): Promise<RegistryError> {
+  const usual = usualErrors[answer.status] ?? { code: "", message: "" };
+  try {
+    const body = JSON.parse(new TextDecoder().decode(await answer.whole(errorLimitBytes)));
+    const { code, message } = body.errors[0];
+    if (typeof code !== "string" || !/^[A-Z_]{1,64}$/.test(code)) return usual;
+    return { code, message: typeof message === "string" ? printable(message) : usual.message };
+  } catch {
+    return usual;
+  }
+}
+
+/** A registry's text goes to terminals: no control characters, and not too much of it. */
+const printable = (text: string) => text.replace(/\p{Cc}+/gu, " ").slice(0, 500);

@@ -1,0 +1,100 @@
+import { internal, invalid } from "../../core/support/errors.ts";
+import type { RegistryCredentials, RemoteReference } from "../images/backend.ts";
+import { refusal } from "./answers.ts";
+import type { Challenge } from "./challenge.ts";
+import { type Answer, type Exchange, parseUrl, type Transport } from "./transport.ts";
+
+/** Token answers longer than this are refused, in bytes. */
+const tokenLimitBytes = 1024 * 1024;
+
+/** The value of a Basic `Authorization` header; undefined without a user name. */
+export function basicAuthorization(credentials: RegistryCredentials | undefined): string | undefined {
+  if (!credentials?.username) return undefined;
+  const pair = `${credentials.username}:${credentials.password ?? ""}`;
+  return `Basic ${Buffer.from(pair, "utf8").toString("base64")}`;
+}
+
+/**
+ * Gets a bearer token as a registry's challenge says. Source: distribution project, "Token Authentication" and
+ * "OAuth2 Token Authentication" specifications.
+ *
+ * @param registry where the challenge came from: over https it cannot send credentials to a plain http server
+ */
+export async function bearerAuthorization(
+  transport: Transport,
+  registry: URL,
+  challenge: Challenge,
+  reference: RemoteReference,
+  credentials: RegistryCredentials | undefined,
+  signal: AbortSignal,
+): Promise<string> {
+  if (credentials?.registrytoken) return `Bearer ${credentials.registrytoken}`;
+  const realm = realmOf(registry, challenge);
+  const service = challenge.parameters.service ?? "";
+  const scope = `repository:${reference.repository}:pull`;
+  const exchange = credentials?.identitytoken
+    ? refreshExchange(realm, service, scope, credentials.identitytoken, signal)
+    : tokenExchange(realm, service, scope, credentials, signal);
+  const answer = await transport.send(exchange);
+  if (answer.status !== 200) throw await refusal(reference, answer);
+  return `Bearer ${await tokenOf(realm, answer)}`;
+}
+
+function realmOf(registry: URL, challenge: Challenge): URL {
+  const realm = parseUrl(challenge.parameters.realm ?? "");
+  if (!realm || !/^https?:$/.test(realm.protocol)) {
+    throw invalid(`${registry.host} asks for a token and does not say where to get one`);
+  }
+  if (registry.protocol === "https:" && realm.protocol !== "https:") {
+    throw invalid(`${registry.host} asks for a token from ${realm.host} over plain http, which is refused`);
+  }
+  return realm;
+}
+
+function tokenExchange(
+  realm: URL,
+  service: string,
+  scope: string,
+  credentials: RegistryCredentials | undefined,
+  signal: AbortSignal,
+): Exchange {
+  const url = new URL(realm);
+  if (service) url.searchParams.set("service", service);
+  url.searchParams.append("scope", scope);
+  const basic = basicAuthorization(credentials);
+  if (basic) url.searchParams.set("account", credentials?.username ?? "");
+  return { method: "GET", url, headers: basic ? { authorization: basic } : {}, signal };
+}
+
+function refreshExchange(
+  url: URL,
+  service: string,
+  scope: string,
+  identityToken: string,
+  signal: AbortSignal,
+): Exchange {
+  const form = new URLSearchParams({
+    grant_type: "refresh_token",
+    refresh_token: identityToken,
+    client_id: "berth",
+    service,
+    scope,
+  });
+  const headers = { "content-type": "application/x-www-form-urlencoded" };
+  return { method: "POST", url, headers, body: form.toString(), signal };
+}
+
+async function tokenOf(realm: URL, answer: Answer): Promise<string> {
+  const bytes = await answer.whole(tokenLimitBytes);
+  let body: { token?: unknown; access_token?: unknown } | null;
+  try {
+    body = JSON.parse(new TextDecoder().decode(bytes));
+  } catch (error) {
+    throw internal(`the token server ${realm.host} answered something that is not JSON`, error);
+  }
+  const value = body?.token ?? body?.access_token;
+  if (typeof value !== "string" || !/^[\x21-\x7e]+$/.test(value)) {
+    throw internal(`authorization server did not include a token in the response (${realm.host})`);
+  }
+  return value;
+}
