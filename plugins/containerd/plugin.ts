@@ -1,0 +1,57 @@
+import { contractVersion, definePlugin, type PluginContext } from "../../core/kernel/plugin.ts";
+import type { Binder, Scope } from "../../core/kernel/scope.ts";
+import { run } from "../../core/support/spawn.ts";
+import { ContainerEngineToken } from "../containers/backend.ts";
+import { ImageStoreToken } from "../images/backend.ts";
+import { JobNetworkToken } from "./backend.ts";
+import { ContainerdConnection } from "./connection.ts";
+import { reasonToSkip } from "./host-checks.ts";
+import { type Settings, settingsSchema } from "./settings.ts";
+import { Supervisor } from "./supervisor.ts";
+import { privatePaths } from "./supervisor-config.ts";
+import {
+  ConnectionToken,
+  EndpointToken,
+  SettingsToken,
+  SupervisorOptionsToken,
+  SupervisorToken,
+} from "./tokens.ts";
+
+/** Runs containers and keeps images with containerd: a private one under the data directory, or one that runs. */
+export default definePlugin<Settings>({
+  id: "containerd",
+  contract: contractVersion,
+  summary: "runs containers and keeps images with containerd and runc",
+  provides: [ImageStoreToken, ContainerEngineToken],
+  wants: [JobNetworkToken],
+  settings: settingsSchema,
+  start({ settings }) {
+    const skip = reasonToSkip(settings);
+    return skip === undefined ? undefined : { skip };
+  },
+  daemon(scope, context) {
+    bindConnection(scope, context);
+  },
+  describe: describeEngine,
+});
+
+/** The connection first: it closes last. The supervisor next: what is bound later opens when containerd answers. */
+function bindConnection(scope: Binder, { settings, daemon, log }: PluginContext<Settings>): void {
+  const dir = `${daemon.dataDir}/containerd`;
+  const endpoint = settings.address === undefined
+    ? { address: privatePaths(dir).address, namespace: "berth" }
+    : { address: settings.address, namespace: `berth-${daemon.id}` };
+  scope.bind(SettingsToken, { value: settings });
+  scope.bind(EndpointToken, { value: endpoint });
+  scope.bind(ConnectionToken, { class: ContainerdConnection, inject: [EndpointToken] });
+  if (settings.address !== undefined) return;
+  scope.bind(SupervisorOptionsToken, { value: { dir, settings, log } });
+  scope.bind(SupervisorToken, { class: Supervisor, inject: [SupervisorOptionsToken, ConnectionToken] });
+}
+
+async function describeEngine(scope: Scope) {
+  const { version, revision } = await scope.get(ConnectionToken).version.version({});
+  const runc = await run(scope.get(SettingsToken).runc, ["--version"]);
+  const runcVersion = /runc version (\S+)/.exec(runc.stdout)?.[1] ?? "unknown";
+  return { version: version.replace(/^v/, ""), details: { GitCommit: revision, runc: runcVersion } };
+}

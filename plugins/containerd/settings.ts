@@ -1,0 +1,71 @@
+import { type Static, Type } from "typebox";
+
+/** `[plugins.containerd]`: which containerd, how it runs containers, and how much an image may ask of the host. */
+export const settingsSchema = Type.Object({
+  address: Type.Optional(Type.String({
+    minLength: 1,
+    description:
+      "Socket of a containerd that runs already, /run/containerd/containerd.sock. Without it Berth starts and supervises a private one under its data directory.",
+  })),
+  binary: Type.String({
+    default: "containerd",
+    minLength: 1,
+    description: "Executable of the private containerd: a name on the PATH, or an absolute path.",
+  }),
+  runtime: Type.String({
+    default: "io.containerd.runc.v2",
+    minLength: 1,
+    description: "containerd runtime that runs containers.",
+  }),
+  runc: Type.String({
+    default: "runc",
+    minLength: 1,
+    description: "OCI runtime that the runc shim calls: a name on the PATH, or an absolute path.",
+  }),
+  snapshotter: Type.String({
+    default: "overlayfs",
+    minLength: 1,
+    description:
+      "containerd snapshotter that holds unpacked layers. overlayfs needs a kernel with it; native copies every layer and is slow and large.",
+  }),
+  logLevel: Type.Union([
+    Type.Literal("error"),
+    Type.Literal("warn"),
+    Type.Literal("info"),
+    Type.Literal("debug"),
+  ], {
+    default: "warn",
+    description: "What the private containerd writes to containerd/containerd.log under the data directory.",
+  }),
+  concurrentLayers: Type.Integer({
+    default: 3,
+    minimum: 1,
+    maximum: 16,
+    description:
+      "Layers of one pull that are downloaded at a time. More helps far registries, and costs memory.",
+  }),
+  maxLayers: Type.Integer({
+    default: 128,
+    minimum: 1,
+    maximum: 500,
+    description: "Layers an image may have. overlayfs itself ends near 500.",
+  }),
+  maxConfigBytes: Type.Integer({
+    default: 8 * 1024 * 1024,
+    minimum: 1024,
+    description: "Size an image's configuration may have; it is held in memory.",
+  }),
+  maxLayerBytes: Type.Integer({
+    default: 20 * 1024 ** 3,
+    minimum: 1024,
+    description:
+      "Disk space one layer may take when unpacked. A small file can unpack to a full disk; too low a limit refuses large images.",
+  }),
+  maxLayerFiles: Type.Integer({
+    default: 2_000_000,
+    minimum: 1,
+    description: "Files and directories one layer may unpack to, so that no image uses up the disk's inodes.",
+  }),
+}, { additionalProperties: false });
+
+export type Settings = Static<typeof settingsSchema>;
