@@ -20,6 +20,13 @@ export const runtimeVersion: string = deno ? deno.version.deno : process.version
 /** Both in one, as `berth version` and the log show it: `node 20.20.2`. */
 export const runtimeTitle = `${runtimeName} ${runtimeVersion}`;
 
+/** The command line that runs this very program once more, without its arguments. */
+export const scriptCommand: readonly string[] = [
+  process.execPath,
+  ...(deno ? ["run", "--allow-all"] : process.execArgv),
+  process.argv[1] ?? "",
+];
+
 /**
  * Makes named pipes, mode 0600. On Node this starts a process (`mkfifo`), once for all of them: make many, ahead of
  * need. All or an error; those made before the error stay.
