@@ -1,0 +1,63 @@
+import { create, toBinary } from "@bufbuild/protobuf";
+import { type Any, AnySchema } from "@bufbuild/protobuf/wkt";
+import type { DaemonFacts } from "../../../core/kernel/plugin.ts";
+import { type Token, token } from "../../../core/kernel/scope.ts";
+import type { Logger } from "../../../core/support/logger.ts";
+import type { ContainerdConnection } from "../connection.ts";
+import { OptionsSchema } from "../gen/runc-options_pb.ts";
+import type { Settings } from "../settings.ts";
+import { unifiedCgroups } from "./cgroups.ts";
+import { PipePool } from "./pipe-pool.ts";
+import { removeOwned } from "./removal.ts";
+import { TaskEvents } from "./task-events.ts";
+
+export type HostSettings = Pick<Settings, "runtime" | "runc" | "snapshotter">;
+
+/** What the containers of all jobs share: the event subscription, the pipes made ahead, facts about the host. */
+export class TaskHost {
+  readonly connection: ContainerdConnection;
+  readonly events: TaskEvents;
+  readonly pipes: PipePool;
+  readonly daemonId: string;
+  readonly settings: HostSettings;
+  readonly unifiedCgroups = unifiedCgroups();
+  readonly #daemon: DaemonFacts;
+  readonly #log: Logger;
+
+  constructor(connection: ContainerdConnection, settings: HostSettings, daemon: DaemonFacts, log: Logger) {
+    this.connection = connection;
+    this.settings = settings;
+    this.daemonId = daemon.id;
+    this.#daemon = daemon;
+    this.#log = log;
+    this.events = new TaskEvents(connection, log);
+    this.pipes = new PipePool(`${daemon.dataDir}/containerd/pipes`, log);
+  }
+
+  /** Sweeps what jobs left that are no more, then is ready for new ones. */
+  async open(): Promise<void> {
+    this.events.open();
+    await this.pipes.open();
+    const live = new Set(this.#daemon.liveJobs());
+    const swept = await removeOwned(this, { keep: (jobId) => live.has(jobId) });
+    if (swept > 0) this.#log.info({ swept }, "removed containers of jobs that are no more");
+    await this.events.ready();
+  }
+
+  async close(): Promise<void> {
+    await this.events.close();
+    await this.pipes.close();
+  }
+
+  /** The runc shim's options for a container record. */
+  runtimeOptions(): Any {
+    const options = create(OptionsSchema, { binaryName: this.settings.runc });
+    return create(AnySchema, {
+      typeUrl: "containerd.runc.v1.Options",
+      value: toBinary(OptionsSchema, options),
+    });
+  }
+}
+
+/** Daemon-scoped. */
+export const TaskHostToken: Token<TaskHost> = token("containerd.task-host");
