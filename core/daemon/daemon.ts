@@ -144,8 +144,8 @@ function disabledPlugins(config: Config): AbsentPlugin[] {
   }));
 }
 
-/** Base 32 keeps every character usable in interface and cgroup names. */
-function daemonId(dataDir: string): string {
+/** The short id of the daemon in this data directory. Base 32 keeps every character usable in interface and cgroup names. */
+export function daemonId(dataDir: string): string {
   const digest = createHash("sha256").update(dataDir).digest();
   return [...digest.subarray(0, 8)].map((byte) => "abcdefghijklmnopqrstuvwxyz234567"[byte & 31]).join("");
 }

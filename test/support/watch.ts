@@ -1,3 +1,4 @@
+import { daemonId } from "../../core/daemon/daemon.ts";
 import { differences, type HostSnapshot, type LeakScope, snapshotHost } from "./leaks.ts";
 
 /** Compares the host before some daemons started and after they stopped. */
@@ -12,7 +13,7 @@ export class Watch {
 
   /** Remembers how the host is now. */
   static async start(dataDirs: readonly string[]): Promise<Watch> {
-    const scope = { directories: dataDirs };
+    const scope = { directories: dataDirs, daemonIds: dataDirs.map(daemonId) };
     return new Watch(scope, await snapshotHost(scope));
   }
 
