@@ -25,12 +25,13 @@ export type HostSnapshot = Readonly<Record<string, readonly string[]>>;
 
 /** Looks at the host. Takes some 20 ms. */
 export async function snapshotHost(scope: LeakScope = {}): Promise<HostSnapshot> {
-  const [processes, mounts, links, rules, descriptors, files, controlGroups] = await Promise.all([
+  // Alone and first: looking at the rest opens files.
+  const descriptors = await listDescriptors(scope);
+  const [processes, mounts, links, rules, files, controlGroups] = await Promise.all([
     listProcesses(scope),
     listMounts(scope),
     listLinks(scope),
     listRules(scope),
-    listDescriptors(scope),
     listFiles(scope),
     listControlGroups(scope),
   ]);
