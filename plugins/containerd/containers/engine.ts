@@ -13,7 +13,7 @@ import type {
 import type { JobNetwork } from "../backend.ts";
 import { engineError, isAlreadyThere } from "../errors.ts";
 import { jobCgroup, removeCgroup } from "./cgroups.ts";
-import { chainIdOf } from "./chain-id.ts";
+import { rootChainId } from "../images/chain-id.ts";
 import { snapshotLabels } from "./labels.ts";
 import { removeByForce, removeOwned } from "./removal.ts";
 import type { ContainerRun } from "./run.ts";
@@ -98,7 +98,7 @@ export class ContainerdEngine implements ContainerEngine {
       const { mounts } = await connection.snapshots.prepare({
         snapshotter: settings.snapshotter,
         key: spec.id,
-        parent: chainIdOf(spec.image.config.rootfs.diff_ids),
+        parent: rootChainId(spec.image.config) ?? "",
         labels: snapshotLabels(daemonId, this.#job.id),
       });
       const etcDir = join(this.#filesDir, spec.id);
