@@ -1,0 +1,69 @@
+import { inject } from "../../core/kernel/scope.ts";
+import {
+  type ImageSource,
+  type ImageStore,
+  ImageStoreToken,
+  type IngestObserver,
+  type StoredImage,
+} from "./backend.ts";
+import { ImageTable } from "./image-table.ts";
+import type { Reference } from "./reference.ts";
+import { ImageTableToken } from "./tokens.ts";
+
+/**
+ * Brings images into the job and lets go of them. The store holds an image once a job however often it was
+ * ingested, so letting go waits until no ingest is under way that might be bringing the same one.
+ */
+export class HeldImages {
+  readonly #store: ImageStore;
+  readonly #table: ImageTable;
+  readonly #leaving = new Map<string, StoredImage>();
+  #ingesting = 0;
+  #releasing: Promise<void> = Promise.resolve();
+
+  constructor(@inject(ImageStoreToken) store: ImageStore, @inject(ImageTableToken) table: ImageTable) {
+    this.#store = store;
+    this.#table = table;
+  }
+
+  /** Ingests an image, then names it. `check` may refuse what came; nothing is named then. */
+  async bring(
+    source: ImageSource,
+    references: readonly Reference[],
+    observe: IngestObserver,
+    signal: AbortSignal,
+    check: (image: StoredImage) => void = () => {},
+  ): Promise<StoredImage> {
+    this.#ingesting++;
+    try {
+      await this.#releasing;
+      const image = await this.#store.ingest(source, observe, signal);
+      this.#leaving.set(image.id, image);
+      check(image);
+      await this.#table.add(image, references);
+      return image;
+    } finally {
+      this.#ingesting--;
+      await this.#releaseUnused();
+    }
+  }
+
+  /** Forgets an image and gives it back to the store. */
+  async drop(image: StoredImage): Promise<void> {
+    await this.#table.forget(image.id);
+    this.#leaving.set(image.id, image);
+    await this.#releaseUnused();
+  }
+
+  async #releaseUnused(): Promise<void> {
+    if (this.#ingesting > 0) return;
+    const unused = [...this.#leaving.values()].filter(({ id }) => !this.#table.has(id));
+    this.#leaving.clear();
+    const before = this.#releasing;
+    const work = before.then(async () => {
+      for (const image of unused) await this.#store.release(image);
+    });
+    this.#releasing = work.catch(() => {});
+    await work;
+  }
+}

@@ -1,0 +1,83 @@
+import { json, type Reply } from "../../core/kernel/reply.ts";
+import type { ApiRequest } from "../../core/kernel/request.ts";
+import type { DownShaper } from "../../core/kernel/route.ts";
+import { inject } from "../../core/kernel/scope.ts";
+import { unsupportedField } from "../../core/support/errors.ts";
+import { imageFilter } from "./filters.ts";
+import type { ImageTable, NamedImage } from "./image-table.ts";
+import { ImageTableToken } from "./tokens.ts";
+
+/** One line of the list as API 1.51 has it. */
+interface ListedImage {
+  Containers: number;
+  Created: number;
+  Id: string;
+  Labels: Readonly<Record<string, string>> | null;
+  ParentId: string;
+  RepoDigests: readonly string[] | null;
+  RepoTags: readonly string[];
+  SharedSize: number;
+  Size: number;
+  VirtualSize?: number;
+}
+
+/**
+ * `GET /images/json`. `all` changes nothing, there are no intermediate images; `digests` neither, digests are always
+ * told; `manifests` answers none, as Docker does with its own image store.
+ */
+export class ImageList {
+  readonly #table: ImageTable;
+
+  constructor(@inject(ImageTableToken) table: ImageTable) {
+    this.#table = table;
+  }
+
+  list({ query, version }: ApiRequest): Reply {
+    if (query.flag("shared-size")) throw unsupportedField("shared-size");
+    const shown = imageFilter(query, version, this.#table);
+    const images = this.#table.list().map(shown).filter((each) => each !== undefined);
+    const newestFirst = images.map((each) => this.#describe(each)).sort((a, b) => b.Created - a.Created);
+    return json(newestFirst);
+  }
+
+  #describe({ image, tags, digests }: NamedImage): ListedImage {
+    return {
+      Containers: this.#table.usersOf(image.id).length,
+      Created: createdSeconds(image.config.created),
+      Id: image.id,
+      Labels: image.config.config?.Labels ?? null,
+      ParentId: "",
+      RepoDigests: digests,
+      RepoTags: tags,
+      SharedSize: -1,
+      Size: image.sizeBytes,
+    };
+  }
+}
+
+/** Seconds since 1970; 0 for an image that does not say. */
+export function createdSeconds(created: string | undefined): number {
+  const at = Date.parse(created ?? "");
+  return Number.isNaN(at) ? 0 : Math.floor(at / 1000);
+}
+
+const eachImage = (change: (image: ListedImage) => void) => (body: unknown) => {
+  for (const image of body as ListedImage[]) change(image);
+  return body;
+};
+
+/** What older clients expect of the list. Source: Engine API history, and Docker Engine 28.5 asked version by version. */
+export const listShapes: readonly DownShaper[] = [
+  { below: "1.51", shape: eachImage((image) => image.Containers = -1) },
+  { below: "1.44", shape: eachImage((image) => image.VirtualSize = image.Size) },
+  { below: "1.43", shape: eachImage(nameNothing) },
+];
+
+/** Images without names had placeholders. */
+function nameNothing(image: ListedImage): void {
+  if (image.RepoTags.length === 0 && !image.RepoDigests?.length) {
+    image.RepoTags = ["<none>:<none>"];
+    image.RepoDigests = ["<none>@<none>"];
+  }
+  if (!image.RepoDigests?.length) image.RepoDigests = null;
+}

@@ -1,0 +1,102 @@
+/** Progress of layers as Docker's JSON lines. */
+import type { Descriptor, IngestObserver, LayerProgress } from "./backend.ts";
+
+/** At most one line of bytes per layer in this time, in milliseconds. */
+const betweenLinesMs = 100;
+
+/** A line for the client: `{"status":"Downloading","progressDetail":{…},"id":"…"}`. */
+export type ProgressLine = {
+  readonly status: string;
+  readonly progressDetail: { readonly current?: number; readonly total?: number };
+  readonly id: string;
+};
+
+const pullTexts: Readonly<Record<LayerProgress["state"], string>> = {
+  waiting: "Pulling fs layer",
+  downloading: "Downloading",
+  verifying: "Verifying Checksum",
+  downloaded: "Download complete",
+  extracting: "Extracting",
+  done: "Pull complete",
+  exists: "Already exists",
+};
+
+/** The start of a digest's hex part, as Docker shows it. */
+export const shortDigest = (digest: string) => digest.slice(digest.indexOf(":") + 1).slice(0, 12);
+
+/** Lines of `docker pull`. */
+export const pullLine = (layer: Descriptor, progress: LayerProgress): ProgressLine => ({
+  status: pullTexts[progress.state],
+  progressDetail: detail(progress),
+  id: shortDigest(layer.digest),
+});
+
+/** Lines of `docker load`; undefined for states that it does not show. */
+export const loadLine = (layer: Descriptor, progress: LayerProgress): ProgressLine | undefined =>
+  progress.state === "extracting"
+    ? { status: "Loading layer", progressDetail: detail(progress), id: shortDigest(layer.digest) }
+    : undefined;
+
+const detail = (progress: LayerProgress) =>
+  "current" in progress ? { current: progress.current, total: progress.total } : {};
+
+/**
+ * Runs work that reports progress and yields its lines as they come. A slow client holds nothing up: of one layer's
+ * waiting byte counts only the newest is kept. The lines end when the work does, or with its error.
+ */
+export async function* progressOf<T>(
+  work: (observe: IngestObserver) => Promise<T>,
+  lineOf: (layer: Descriptor, progress: LayerProgress) => ProgressLine | undefined,
+): AsyncGenerator<ProgressLine, T> {
+  const lines = new LineQueue();
+  const done = work((layer, progress) => {
+    const line = lineOf(layer, progress);
+    if (line) lines.put(line, "current" in progress && progress.current < progress.total);
+  });
+  const ended = done.then(() => lines.end(), () => lines.end());
+  for (;;) {
+    const next = await lines.take();
+    if (!next) break;
+    yield next;
+  }
+  await ended;
+  return await done;
+}
+
+class LineQueue {
+  #waiting: { line: ProgressLine; replaceable: boolean }[] = [];
+  readonly #shownAt = new Map<string, number>();
+  #ended = false;
+  #wake: () => void = () => {};
+
+  put(line: ProgressLine, replaceable: boolean): void {
+    if (replaceable && this.#isTooSoon(line)) return;
+    const last = this.#waiting.findIndex((each) =>
+      each.replaceable && each.line.id === line.id && each.line.status === line.status
+    );
+    if (last >= 0) this.#waiting.splice(last, 1);
+    this.#waiting.push({ line, replaceable });
+    this.#wake();
+  }
+
+  end(): void {
+    this.#ended = true;
+    this.#wake();
+  }
+
+  async take(): Promise<ProgressLine | undefined> {
+    while (this.#waiting.length === 0) {
+      if (this.#ended) return undefined;
+      await new Promise<void>((resolve) => this.#wake = resolve);
+    }
+    return this.#waiting.shift()?.line;
+  }
+
+  #isTooSoon({ id, status }: ProgressLine): boolean {
+    const now = Date.now();
+    const key = `${id} ${status}`;
+    if (now - (this.#shownAt.get(key) ?? 0) < betweenLinesMs) return true;
+    this.#shownAt.set(key, now);
+    return false;
+  }
+}

@@ -1,0 +1,17 @@
+import { type Static, Type } from "typebox";
+
+/** The `[plugins.images]` table. */
+export const Settings = Type.Object({
+  defaultRegistry: Type.String({
+    default: "docker.io",
+    minLength: 1,
+    description: "the registry, host or host:port, that serves names without one, such as busybox",
+  }),
+  loadLimitBytes: Type.Integer({
+    default: 20 * 1024 ** 3,
+    minimum: 1024,
+    description: "the largest archive, unpacked from its compression, that `docker load` takes",
+  }),
+}, { additionalProperties: false });
+
+export type Settings = Static<typeof Settings>;

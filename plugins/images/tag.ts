@@ -1,0 +1,26 @@
+import { empty, type Reply } from "../../core/kernel/reply.ts";
+import type { ApiRequest } from "../../core/kernel/request.ts";
+import { inject } from "../../core/kernel/scope.ts";
+import { invalid } from "../../core/support/errors.ts";
+import type { ImageTable } from "./image-table.ts";
+import { parseWithTag, withDefaultTag } from "./reference.ts";
+import { ImageTableToken } from "./tokens.ts";
+
+/** `POST /images/{name}/tag`. */
+export class ImageTag {
+  readonly #table: ImageTable;
+
+  constructor(@inject(ImageTableToken) table: ImageTable) {
+    this.#table = table;
+  }
+
+  async tag({ params, query }: ApiRequest): Promise<Reply> {
+    const repository = query.text("repo") ?? "";
+    if (!repository) throw invalid("repo is empty: name the repository of the new tag");
+    const target = parseWithTag(repository, query.text("tag") ?? "");
+    if (target.digest !== undefined) throw invalid("refusing to create a tag with a digest reference");
+    const image = this.#table.find(params.name ?? "");
+    await this.#table.name(image.id, [withDefaultTag(target)]);
+    return empty(201);
+  }
+}
