@@ -5,13 +5,13 @@ import { toConnectError, translatingErrors } from "../../core/control/error-code
 import { ControlService } from "../../core/control/gen/berth/control/v1/control_pb.ts";
 import { controlSocketPath } from "../../core/control/socket-path.ts";
 import { type Jobs, JobsToken } from "../../core/jobs/jobs.ts";
+import { bindSocket, type BoundSocket } from "../../core/http/socket.ts";
 import type { DaemonFacts } from "../../core/kernel/plugin.ts";
 import { inject, type Managed } from "../../core/kernel/scope.ts";
 import { DaemonToken, type PluginDirectory, PluginDirectoryToken } from "../../core/kernel/tokens.ts";
 import { within } from "../../core/support/deadline.ts";
 import { Holds } from "./holds.ts";
 import { controlOperations } from "./operations.ts";
-import { listenOnSocket } from "./socket.ts";
 
 /** Largest message of a client. A request for a job is a few hundred bytes, its labels at most a few thousand. */
 const readMaxBytes = 1024 * 1024;
@@ -23,6 +23,7 @@ export class ControlServer implements Managed {
   readonly #socketPath: string;
   readonly #holds: Holds;
   readonly #server: Server;
+  #bound: BoundSocket | undefined;
 
   constructor(
     @inject(JobsToken) jobs: Jobs,
@@ -40,12 +41,13 @@ export class ControlServer implements Managed {
 
   /** Errors: the socket's path is taken by something that is not a dead daemon's socket. */
   async open(): Promise<void> {
-    await listenOnSocket(this.#server, this.#socketPath);
+    this.#bound = await bindSocket(this.#server, this.#socketPath, { mode: 0o600 });
   }
 
   /** Stops accepting, lets calls in progress end for two seconds, then cuts what is left. */
   async close(): Promise<void> {
     if (!this.#server.listening) return;
+    this.#bound?.release();
     this.#holds.release();
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
     this.#server.closeIdleConnections();

@@ -58,7 +58,7 @@ test("passes signals on to the command, and closes the job after it", async (und
   const script = "trap 'echo caught; exit 7' TERM; echo ready; while :; do sleep 0.05; done";
   const child = startBerth(["run", "--data-dir", dataDir, ...shell(script)]);
   const end = ended(child);
-  child.stdout!.once("data", () => child.kill("SIGTERM"));
+  child.stdout!.once("data", () => process.kill(child.pid!, "SIGTERM"));
   assert.equal(await end, { exitCode: 7, stdout: "ready\ncaught\n", stderr: "" });
   assert.equal(jobs.list(), []);
 });
@@ -68,7 +68,7 @@ test("loses no job when it is killed itself", async (undo) => {
   const child = startBerth(["run", "--data-dir", dataDir, "--", "cat"]);
   const end = ended(child);
   await eventually("the job to open", () => jobs.list().length === 1);
-  child.kill("SIGKILL");
+  process.kill(child.pid!, "SIGKILL");
   await end;
   await eventually("the daemon to close the job", () => jobs.list().length === 0);
 });

@@ -21,7 +21,7 @@ export function runChild(
   signals.aborted.throwIfAborted();
   return new Promise((resolve) => {
     const child = spawn(program, words, { env, stdio: "inherit" });
-    signals.passTo((signal) => child.kill(signal));
+    signals.passTo((signal) => send(signal, child.pid));
     const end = (exitCode: number) => {
       signals.passTo(undefined);
       resolve(exitCode);
@@ -32,4 +32,13 @@ export function runChild(
     });
     child.once("exit", (code, signal) => end(code ?? exitCodeOfSignal(signal!)));
   });
+}
+
+/** Not `child.kill`: Deno then reports an end by that signal, even of a command that caught it and ended well. */
+function send(signal: NodeJS.Signals, processId: number | undefined): void {
+  try {
+    if (processId) process.kill(processId, signal);
+  } catch {
+    // It ended a moment ago.
+  }
 }
