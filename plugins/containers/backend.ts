@@ -84,6 +84,8 @@ export interface ContainerEngine {
    * need it unreachable do not wait. Unknown ids are fine.
    */
   remove(id: string): Promise<void>;
+  /** What a container wrote to its file system, in bytes: `docker ps -s`. Left out by engines that cannot tell. */
+  writtenBytes?(id: string): Promise<number>;
 }
 
 /** Job-scoped; an engine provides it. Closing it kills and removes whatever the job still has. */

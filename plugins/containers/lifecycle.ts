@@ -1,0 +1,60 @@
+import { inject } from "../../core/kernel/scope.ts";
+import { empty, type Reply } from "../../core/kernel/reply.ts";
+import type { ApiRequest } from "../../core/kernel/request.ts";
+import { ApiError } from "../../core/support/errors.ts";
+import type { Container } from "./model/container.ts";
+import type { Containers } from "./model/containers.ts";
+import { parseDetachKeys } from "./model/detach-keys.ts";
+import type { Lifecycle } from "./model/lifecycle.ts";
+import { ContainersToken, LifecycleToken } from "./tokens.ts";
+
+/** `POST /containers/{id}/start`, `stop`, `restart` and `kill`. */
+export class LifecycleRequests {
+  readonly #containers: Containers;
+  readonly #lifecycle: Lifecycle;
+
+  constructor(
+    @inject(ContainersToken) containers: Containers,
+    @inject(LifecycleToken) lifecycle: Lifecycle,
+  ) {
+    this.#containers = containers;
+    this.#lifecycle = lifecycle;
+  }
+
+  async start(request: ApiRequest): Promise<Reply> {
+    parseDetachKeys(request.query.text("detachKeys"));
+    await this.#lifecycle.start(this.#find(request));
+    return empty();
+  }
+
+  async stop(request: ApiRequest): Promise<Reply> {
+    await this.#stop(this.#find(request), request);
+    return empty();
+  }
+
+  async restart(request: ApiRequest): Promise<Reply> {
+    const container = this.#find(request);
+    await this.#stop(container, request).catch(ignoreNotModified);
+    await this.#lifecycle.start(container).catch(ignoreNotModified);
+    return empty();
+  }
+
+  async kill(request: ApiRequest): Promise<Reply> {
+    const signal = request.query.text("signal") || "KILL";
+    await this.#lifecycle.kill(this.#find(request), request.params.id ?? "", signal);
+    return empty();
+  }
+
+  #stop(container: Container, { params, query }: ApiRequest): Promise<void> {
+    const signal = query.text("signal") || undefined;
+    return this.#lifecycle.stop(container, params.id ?? "", signal, query.integer("t"));
+  }
+
+  #find(request: ApiRequest): Container {
+    return this.#containers.find(request.params.id ?? "");
+  }
+}
+
+function ignoreNotModified(error: unknown): void {
+  if (!(error instanceof ApiError && error.kind === "not-modified")) throw error;
+}

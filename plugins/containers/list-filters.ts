@@ -1,0 +1,121 @@
+import { ApiError, apiErrorOf, invalid } from "../../core/support/errors.ts";
+import type { ImageLookup } from "./backend.ts";
+import type { Container } from "./model/container.ts";
+import type { Containers } from "./model/containers.ts";
+
+/** Filters of `GET /containers/json` that are served. */
+export const listFilters: readonly string[] = [
+  "ancestor",
+  "before",
+  "exited",
+  "id",
+  "label",
+  "name",
+  "network",
+  "since",
+  "status",
+];
+
+const states = ["created", "running", "paused", "restarting", "removing", "exited", "dead"];
+
+/** Characters of a name that a filter looks at. */
+const longestMatched = 256;
+
+type Test = (container: Container) => boolean;
+
+/** The filters of one request: values of a key are alternatives, keys (and labels) must all hold. */
+export class ListFilters {
+  /** Asking for a state or an exit code asks for containers that do not run, too. */
+  readonly impliesAll: boolean;
+  readonly #tests: Test[] = [];
+
+  /** Errors: 400 for a bad value, 404 for an unknown container in `before` or `since`; in Docker's words. */
+  constructor(filters: Map<string, string[]>, containers: Containers, images: ImageLookup) {
+    this.impliesAll = ["status", "exited", "before", "since"].some((key) => filters.get(key)?.length);
+    const tests: Record<string, (values: string[]) => Test> = {
+      ancestor: (values) => ancestorTest(values, images),
+      before: (values) => orderTest(values, containers, (age, reference) => age > reference),
+      since: (values) => orderTest(values, containers, (age, reference) => age < reference),
+      exited: exitedTest,
+      id: (values) => ({ id }) => values.some((value) => id.startsWith(value) || matches(value, id)),
+      label: labelTest,
+      name: (values) => ({ name }) =>
+        values.some((value) => matches(value, name) || matches(value, `/${name}`)),
+      network: (values) => ({ facts }) => values.includes(facts.host.network),
+      status: statusTest,
+    };
+    for (const [key, values] of filters) if (values.length > 0) this.#tests.push(tests[key]!(values));
+  }
+
+  match(container: Container): boolean {
+    return this.#tests.every((test) => test(container));
+  }
+}
+
+/**
+ * Values are regular expressions, of which names need little: what could take long to match is looked for as it
+ * stands, because one job's filter must not hold up the others.
+ */
+function matches(pattern: string, text: string): boolean {
+  const repeats = pattern.match(/[*+?{]/g)?.length ?? 0;
+  if (repeats > 2 || /\)[*+?{]/.test(pattern)) return text.includes(pattern);
+  try {
+    return new RegExp(pattern).test(text.slice(0, longestMatched));
+  } catch {
+    return text.includes(pattern);
+  }
+}
+
+function labelTest(values: string[]): Test {
+  return ({ facts: { config: { Labels: labels } } }) =>
+    values.every((wanted) => {
+      const [name = "", ...rest] = wanted.split("=");
+      if (!Object.hasOwn(labels, name)) return false;
+      return rest.length === 0 || labels[name] === rest.join("=");
+    });
+}
+
+function statusTest(values: string[]): Test {
+  for (const value of values) {
+    if (!states.includes(value)) {
+      throw invalid(
+        `invalid filter 'status=${value}': invalid value for state (${value}): ` +
+          `must be one of ${states.join(", ")}`,
+      );
+    }
+  }
+  return ({ state }) => values.includes(state.status);
+}
+
+function exitedTest(values: string[]): Test {
+  const codes = values.map((value) => {
+    if (/^[+-]?\d+$/.test(value)) return Number(value);
+    throw invalid(
+      `invalid filter 'exited=${value}': strconv.Atoi: parsing ${JSON.stringify(value)}: invalid syntax`,
+    );
+  });
+  return ({ state }) => state.status === "exited" && codes.includes(state.exitCode);
+}
+
+function ancestorTest(values: string[], images: ImageLookup): Test {
+  const ids = values.map((value) => {
+    try {
+      return images.find(value).id;
+    } catch (error) {
+      if (apiErrorOf(error) instanceof ApiError) return undefined;
+      throw error;
+    }
+  });
+  return ({ facts }) => ids.includes(facts.imageId);
+}
+
+/** Compares places in the list, newest first: times can be equal. */
+function orderTest(
+  values: string[],
+  containers: Containers,
+  holds: (age: number, reference: number) => boolean,
+): Test {
+  const ages = new Map(containers.list().map((container, age) => [container, age]));
+  const references = values.map((value) => ages.get(containers.find(value)) ?? 0);
+  return (container) => references.every((reference) => holds(ages.get(container) ?? 0, reference));
+}

@@ -1,0 +1,62 @@
+import { contractVersion, definePlugin } from "../../core/kernel/plugin.ts";
+import { route } from "../../core/kernel/route.ts";
+import { Attach } from "./attach.ts";
+import { ContainerEngineToken, ImageLookupToken } from "./backend.ts";
+import { Create } from "./create.ts";
+import { Inspect } from "./inspect.ts";
+import { LifecycleRequests } from "./lifecycle.ts";
+import { List } from "./list.ts";
+import { Logs } from "./logs.ts";
+import { Containers } from "./model/containers.ts";
+import { Lifecycle } from "./model/lifecycle.ts";
+import { Remove } from "./remove.ts";
+import { Resize } from "./resize.ts";
+import {
+  AttachToken,
+  ContainersToken,
+  CreateToken,
+  InspectToken,
+  LifecycleRequestsToken,
+  LifecycleToken,
+  ListToken,
+  LogsToken,
+  RemoveToken,
+  ResizeToken,
+  WaitToken,
+} from "./tokens.ts";
+import { Wait } from "./wait.ts";
+
+/** `/containers/…`: create to remove, list, inspect, logs, attach. */
+export default definePlugin({
+  id: "containers",
+  contract: contractVersion,
+  summary: "containers: create, start, stop, kill, wait, remove, list, inspect, logs, attach",
+  requires: [ContainerEngineToken, ImageLookupToken],
+  routes: [
+    route("POST", "/containers/create", CreateToken, "create"),
+    route("GET", "/containers/json", ListToken, "list"),
+    route("GET", "/containers/{id}/json", InspectToken, "inspect"),
+    route("POST", "/containers/{id}/start", LifecycleRequestsToken, "start"),
+    route("POST", "/containers/{id}/stop", LifecycleRequestsToken, "stop"),
+    route("POST", "/containers/{id}/restart", LifecycleRequestsToken, "restart"),
+    route("POST", "/containers/{id}/kill", LifecycleRequestsToken, "kill"),
+    route("POST", "/containers/{id}/wait", WaitToken, "wait", { kind: "stream" }),
+    route("DELETE", "/containers/{id}", RemoveToken, "remove"),
+    route("GET", "/containers/{id}/logs", LogsToken, "logs", { kind: "stream" }),
+    route("POST", "/containers/{id}/attach", AttachToken, "attach", { kind: "hijack" }),
+    route("POST", "/containers/{id}/resize", ResizeToken, "resize"),
+  ],
+  job(scope) {
+    scope.bind(ContainersToken, Containers);
+    scope.bind(LifecycleToken, Lifecycle);
+    scope.bind(CreateToken, Create);
+    scope.bind(ListToken, List);
+    scope.bind(InspectToken, Inspect);
+    scope.bind(LifecycleRequestsToken, LifecycleRequests);
+    scope.bind(WaitToken, Wait);
+    scope.bind(RemoveToken, Remove);
+    scope.bind(LogsToken, Logs);
+    scope.bind(AttachToken, Attach);
+    scope.bind(ResizeToken, Resize);
+  },
+});
