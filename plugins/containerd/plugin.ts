@@ -1,3 +1,4 @@
+import { JobToken } from "../../core/kernel/job.ts";
 import { contractVersion, definePlugin, type PluginContext } from "../../core/kernel/plugin.ts";
 import type { Binder, Scope } from "../../core/kernel/scope.ts";
 import { run } from "../../core/support/spawn.ts";
@@ -5,13 +6,17 @@ import { ContainerEngineToken } from "../containers/backend.ts";
 import { ImageStoreToken } from "../images/backend.ts";
 import { JobNetworkToken } from "./backend.ts";
 import { ContainerdConnection } from "./connection.ts";
+import { bindDaemon, bindJob } from "./containers/bindings.ts";
 import { reasonToSkip } from "./host-checks.ts";
+import { bindImageStore, bindSharedImages } from "./images/bindings.ts";
+import { JobLease } from "./lease.ts";
 import { type Settings, settingsSchema } from "./settings.ts";
 import { Supervisor } from "./supervisor.ts";
 import { privatePaths } from "./supervisor-config.ts";
 import {
   ConnectionToken,
   EndpointToken,
+  JobLeaseToken,
   SettingsToken,
   SupervisorOptionsToken,
   SupervisorToken,
@@ -31,6 +36,13 @@ export default definePlugin<Settings>({
   },
   daemon(scope, context) {
     bindConnection(scope, context);
+    bindSharedImages(scope);
+    bindDaemon(scope, context);
+  },
+  job(scope, context, job) {
+    scope.bind(JobLeaseToken, { class: JobLease, inject: [ConnectionToken, JobToken] });
+    bindImageStore(scope);
+    bindJob(scope, context, job);
   },
   describe: describeEngine,
 });

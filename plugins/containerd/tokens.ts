@@ -1,6 +1,8 @@
 /** What the parts of this plugin take from each other. Other plugins use the tokens of the areas' `backend.ts`. */
 import { type Token, token } from "../../core/kernel/scope.ts";
 import type { ContainerdConnection, Endpoint } from "./connection.ts";
+import type { SharedImages } from "./images/shared-images.ts";
+import type { JobLease } from "./lease.ts";
 import type { Settings } from "./settings.ts";
 import type { Supervisor, SupervisorOptions } from "./supervisor.ts";
 
@@ -18,3 +20,9 @@ export const SupervisorOptionsToken: Token<SupervisorOptions> = token("container
 
 /** Daemon-scoped: keeps the private containerd running. Not bound when an external one is used. */
 export const SupervisorToken: Token<Supervisor> = token("containerd.supervisor");
+
+/** Daemon-scoped: what all jobs' image stores share. */
+export const SharedImagesToken: Token<SharedImages> = token("containerd.shared-images");
+
+/** Job-scoped: keeps what the job has in containerd, and lets go of it last. */
+export const JobLeaseToken: Token<JobLease> = token("containerd.job-lease");

@@ -1,0 +1,23 @@
+import { JobToken } from "../../../core/kernel/job.ts";
+import type { Binder } from "../../../core/kernel/scope.ts";
+import { DaemonToken } from "../../../core/kernel/tokens.ts";
+import { ImageStoreToken } from "../../images/backend.ts";
+import { ConnectionToken, JobLeaseToken, SettingsToken, SharedImagesToken } from "../tokens.ts";
+import { SharedImages } from "./shared-images.ts";
+import { ContainerdImageStore } from "./store.ts";
+
+/** Binds what all jobs' image stores share. */
+export function bindSharedImages(scope: Binder): void {
+  scope.bind(SharedImagesToken, {
+    class: SharedImages,
+    inject: [ConnectionToken, SettingsToken, DaemonToken],
+  });
+}
+
+/** Binds one job's image store. */
+export function bindImageStore(scope: Binder): void {
+  scope.bind(ImageStoreToken, {
+    class: ContainerdImageStore,
+    inject: [ConnectionToken, SharedImagesToken, SettingsToken, JobLeaseToken, JobToken],
+  });
+}

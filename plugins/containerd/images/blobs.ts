@@ -1,0 +1,126 @@
+import { invalid } from "../../../core/support/errors.ts";
+import type { Descriptor, ImageSource } from "../../images/backend.ts";
+import type { ContainerdConnection } from "../connection.ts";
+import { unlessMissing } from "../errors.ts";
+import type { Info } from "../gen/content_pb.ts";
+import { contentResource } from "../lease.ts";
+import type { Flights, ProgressListener } from "./flights.ts";
+import { originLabel, originRecord } from "./labels.ts";
+import { verifiedChunks } from "./verified-chunks.ts";
+import { writeBlob } from "./write-blob.ts";
+
+/** Smallest distance between two progress reports of a download, in milliseconds. */
+const reportEveryMs = 100;
+
+/** One ingest's surroundings: where it takes from, what keeps what it makes, and when it ends. */
+export interface IngestContext {
+  readonly source: ImageSource;
+  readonly leaseId: string;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Brings blobs into the content store, and decides who has a right to those that are there. A job has one when its
+ * source brings the very bytes, or when its source's origin is on record as having served them: a digest in a
+ * manifest proves nothing, as anybody can write down the digest of another job's private layer.
+ */
+export class Blobs {
+  readonly #connection: ContainerdConnection;
+  readonly #flights: Flights;
+
+  constructor(connection: ContainerdConnection, flights: Flights) {
+    this.#connection = connection;
+    this.#flights = flights;
+  }
+
+  /** What the store knows of a blob; undefined when it has none. */
+  async info(digest: string): Promise<Info | undefined> {
+    return (await unlessMissing(this.#connection.content.info({ digest })))?.info;
+  }
+
+  /** The blob's record when the source's origin has a right to it as it is; undefined otherwise. */
+  async rightful(blob: Descriptor, origin: string | undefined): Promise<Info | undefined> {
+    if (origin === undefined) return undefined;
+    const info = await this.info(blob.digest);
+    if (info?.labels[originLabel(origin)] === undefined) return undefined;
+    checkSize(blob, info);
+    return info;
+  }
+
+  /** Resolves when the blob is in the store, held by the lease, and the source has a right to it. */
+  async ensure(blob: Descriptor, context: IngestContext, report: ProgressListener): Promise<void> {
+    const { source: { origin }, leaseId, signal } = context;
+    // Held first, looked for then: collection cannot come between. A lease may list what is not there yet.
+    await this.#connection.leases.addResource({ id: leaseId, resource: contentResource(blob.digest) });
+    if (origin === undefined) return this.#bring(blob, context, report);
+    for (;;) {
+      signal.throwIfAborted();
+      if (await this.rightful(blob, origin)) return report({ state: "exists" });
+      const key = `${origin} ${blob.digest}`;
+      const bring = (reportToAll: ProgressListener) => this.#bring(blob, context, reportToAll);
+      if (await this.#flights.join(key, report, signal, bring)) return;
+    }
+  }
+
+  /** A blob's bytes, for the small ones. */
+  async read(blob: Descriptor): Promise<Uint8Array> {
+    const chunks: Uint8Array[] = [];
+    for await (const { data } of this.#connection.content.read({ digest: blob.digest })) chunks.push(data);
+    return Buffer.concat(chunks);
+  }
+
+  /** Adds labels to a blob. */
+  async label(digest: string, labels: Record<string, string>): Promise<void> {
+    const paths = Object.keys(labels).map((name) => `labels.${name}`);
+    if (paths.length === 0) return;
+    await this.#connection.content.update({ info: { digest, labels }, updateMask: { paths } });
+  }
+
+  /** Writes bytes that are at hand already, with labels; a blob that is there gets the labels. */
+  async put(
+    blob: Descriptor,
+    bytes: Uint8Array,
+    labels: Record<string, string>,
+    { leaseId, signal }: IngestContext,
+  ): Promise<void> {
+    await this.#connection.leases.addResource({ id: leaseId, resource: contentResource(blob.digest) });
+    const chunks = (async function* () {
+      yield bytes;
+    })();
+    const written = await this.info(blob.digest) === undefined &&
+      await writeBlob(this.#connection, { descriptor: blob, labels, leaseId, chunks }, signal);
+    if (!written) await this.label(blob.digest, labels);
+  }
+
+  /** Reads the whole blob from the source and checks it; writes it when it is not there. */
+  async #bring(blob: Descriptor, context: IngestContext, report: ProgressListener): Promise<void> {
+    const { source, leaseId, signal } = context;
+    const chunks = () => verifiedChunks(source, blob, signal, throttled(blob, report));
+    const present = await this.info(blob.digest);
+    const labels = originRecord(source.origin, present);
+    const written = !present &&
+      await writeBlob(this.#connection, { descriptor: blob, labels, leaseId, chunks: chunks() }, signal);
+    if (!written) {
+      // There already, by another source: this one proves that it has the bytes.
+      for await (const _ of chunks());
+      await this.label(blob.digest, labels);
+    }
+    report({ state: "downloaded" });
+  }
+}
+
+function checkSize(blob: Descriptor, info: Info): void {
+  if (Number(info.size) === blob.sizeBytes) return;
+  throw invalid(`${blob.digest} has ${info.size} bytes, and its manifest says ${blob.sizeBytes}`);
+}
+
+function throttled(blob: Descriptor, report: ProgressListener): (received: number) => void {
+  let reportedAt = 0;
+  return (received) => {
+    const now = Date.now();
+    if (now - reportedAt < reportEveryMs && received < blob.sizeBytes) return;
+    reportedAt = now;
+    report({ state: "downloading", current: received, total: blob.sizeBytes });
+    if (received === blob.sizeBytes) report({ state: "verifying" });
+  };
+}

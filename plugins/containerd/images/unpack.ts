@@ -1,0 +1,137 @@
+import { randomUUID } from "node:crypto";
+import { invalid } from "../../../core/support/errors.ts";
+import type { Descriptor } from "../../images/backend.ts";
+import { type ContainerdConnection, underLease } from "../connection.ts";
+import { engineError, isAlreadyThere, unlessMissing } from "../errors.ts";
+import type { Mount } from "../gen/types_pb.ts";
+import { snapshotResource } from "../lease.ts";
+import type { Settings } from "../settings.ts";
+import type { Blobs, IngestContext } from "./blobs.ts";
+import type { Flights, ProgressListener } from "./flights.ts";
+import { uncompressedLabel } from "./labels.ts";
+import { watchUsage } from "./usage-watch.ts";
+
+/** One layer in its place: what it must unpack to, and on top of what. */
+export interface PlacedLayer {
+  readonly blob: Descriptor;
+  /** What the configuration says that the layer unpacks to. */
+  readonly diffId: string;
+  readonly chainId: string;
+  /** The chain ID of the layer below; undefined for the lowest. */
+  readonly parent: string | undefined;
+}
+
+/** Prefix of the names of snapshots that are being unpacked into, so that those a killed daemon left can be told. */
+export const unpackPrefix = "berth-unpack-";
+
+/** Unpacks layers into snapshots under their chain IDs, each once for all jobs. */
+export class Unpacker {
+  readonly #connection: ContainerdConnection;
+  readonly #blobs: Blobs;
+  readonly #flights: Flights;
+  readonly #settings: Settings;
+
+  constructor(connection: ContainerdConnection, blobs: Blobs, flights: Flights, settings: Settings) {
+    this.#connection = connection;
+    this.#blobs = blobs;
+    this.#flights = flights;
+    this.#settings = settings;
+  }
+
+  /**
+   * Whether this very blob was seen to unpack to its diff ID, and the snapshot is there. The caller has made sure of
+   * the job's right to the blob, and to those of all layers below.
+   */
+  async isUnpacked({ blob, diffId, chainId }: PlacedLayer): Promise<boolean> {
+    const [info, snapshot] = await Promise.all([
+      this.#blobs.info(blob.digest),
+      unlessMissing(
+        this.#connection.snapshots.stat({ snapshotter: this.#settings.snapshotter, key: chainId }),
+      ),
+    ]);
+    return snapshot !== undefined && info?.labels[uncompressedLabel] === diffId;
+  }
+
+  /** Resolves when the layer's snapshot is there, held by the lease. */
+  async ensure(layer: PlacedLayer, context: IngestContext, report: ProgressListener): Promise<void> {
+    await this.#hold(layer, context);
+    for (;;) {
+      context.signal.throwIfAborted();
+      if (await this.isUnpacked(layer)) return;
+      const unpack = (reportToAll: ProgressListener) => this.#unpack(layer, context, reportToAll);
+      if (await this.#flights.join(layer.chainId, report, context.signal, unpack)) return;
+    }
+  }
+
+  /** The disk space of a chain's layers, in bytes. */
+  async sizeOf(chainIds: readonly string[]): Promise<number> {
+    const { snapshotter } = this.#settings;
+    const usages = await Promise.all(
+      chainIds.map((key) => this.#connection.snapshots.usage({ snapshotter, key })),
+    );
+    return usages.reduce((sum, { size }) => sum + Number(size), 0);
+  }
+
+  #hold({ chainId }: PlacedLayer, { leaseId }: IngestContext): Promise<unknown> {
+    const resource = snapshotResource(this.#settings.snapshotter, chainId);
+    return this.#connection.leases.addResource({ id: leaseId, resource });
+  }
+
+  async #unpack(layer: PlacedLayer, context: IngestContext, report: ProgressListener): Promise<void> {
+    const { snapshotter } = this.#settings;
+    const { snapshots } = this.#connection;
+    const key = unpackPrefix + randomUUID();
+    const { mounts } = await snapshots.prepare(
+      { snapshotter, key, parent: layer.parent ?? "" },
+      underLease(context.leaseId, { signal: context.signal }),
+    );
+    try {
+      await this.#apply(layer, key, mounts, context.signal, report);
+      const commit = { snapshotter, key, name: layer.chainId };
+      await snapshots.commit(commit, underLease(context.leaseId));
+    } catch (error) {
+      await unlessMissing(snapshots.remove({ snapshotter, key })).catch(() => {});
+      // The same content came in another blob before; it is as good.
+      if (!isAlreadyThere(error)) throw error;
+    }
+    await this.#blobs.label(layer.blob.digest, { [uncompressedLabel]: layer.diffId });
+  }
+
+  /**
+   * containerd commits whatever was unpacked under any name; that the content is what the chain ID says is checked
+   * here, or one lying image would poison every later one that names the same chain.
+   */
+  async #apply(
+    { blob, diffId }: PlacedLayer,
+    key: string,
+    mounts: Mount[],
+    signal: AbortSignal,
+    report: ProgressListener,
+  ): Promise<void> {
+    const total = blob.sizeBytes;
+    report({ state: "extracting", current: 0, total });
+    const watch = watchUsage(this.#connection, key, this.#settings, signal);
+    try {
+      const diff = { mediaType: blob.mediaType, digest: blob.digest, size: BigInt(total) };
+      const { applied } = await this.#connection.diffs.apply({ diff, mounts }, { signal: watch.signal });
+      await watch.check();
+      if (applied?.digest !== diffId) {
+        throw invalid(
+          `layer ${blob.digest} unpacks to ${applied?.digest}, and the image's configuration says ${diffId}`,
+        );
+      }
+    } catch (error) {
+      throw unpackError(error, blob.digest, watch.signal);
+    } finally {
+      watch.stop();
+    }
+    report({ state: "extracting", current: total, total });
+  }
+}
+
+/** containerd calls a layer that is no tar, or names paths outside, an unknown error: the layer is at fault. */
+function unpackError(error: unknown, digest: string, signal: AbortSignal): Error {
+  const translated = engineError(error, `cannot unpack layer ${digest}`, signal);
+  const blamesContainerd = "kind" in translated && translated.kind === "internal";
+  return blamesContainerd ? invalid(translated.message, error) : translated;
+}
