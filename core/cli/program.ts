@@ -1,4 +1,4 @@
-import { Command } from "commander";
+import { Command, Option } from "commander";
 import type { BuiltInTable } from "../kernel/loader.ts";
 import { withCommonOptions, withJobOptions } from "./options.ts";
 
@@ -23,6 +23,8 @@ function addDaemonCommands(program: Command, builtIns: BuiltInTable): void {
   add(program, "serve", "run the daemon in the foreground until SIGTERM or SIGINT")
     .option("--config <file>", "the daemon's config file (default: the defaults of `berth config --default`)")
     .option("--until-stdin-ends", "stop, too, when standard input ends: whoever started the daemon is gone")
+    // For `berth run`, which makes the directory: nobody should type this.
+    .addOption(new Option("--temporary", "remove the data directory at the end").hideHelp())
     .action(async (options) => (await import("./serve.ts")).serve(options, builtIns));
   add(program, "plugins", "list the running daemon's plugins, what they serve, and why some do not run")
     .action(async (options) => (await import("./plugins.ts")).listPlugins(options));

@@ -4,6 +4,7 @@ import { createDaemon, type Daemon } from "../daemon/daemon.ts";
 import type { BuiltInTable } from "../kernel/loader.ts";
 import { openLog } from "../support/logger.ts";
 import type { CommonOptions } from "./options.ts";
+import { removeUnmounted } from "./run/remove-unmounted.ts";
 import { printLine } from "./output.ts";
 import { exitCodeOfSignal } from "./signals.ts";
 
@@ -11,6 +12,7 @@ import { exitCodeOfSignal } from "./signals.ts";
 export interface ServeOptions extends CommonOptions {
   readonly config?: string;
   readonly untilStdinEnds?: boolean;
+  readonly temporary?: boolean;
 }
 
 /**
@@ -28,6 +30,7 @@ export async function serve(options: ServeOptions, builtIns: BuiltInTable): Prom
     log.info({ reason: await stop.asked }, "stopping");
     await daemon.stop();
     log.info({}, "stopped");
+    if (options.temporary) await removeUnmounted(config.dataDir);
   } finally {
     stop.forget();
   }

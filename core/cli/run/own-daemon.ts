@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { chmodSync, closeSync, mkdirSync, mkdtempSync, openSync } from "node:fs";
-import { readFile, rm } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { createInterface } from "node:readline";
@@ -8,6 +8,7 @@ import { abortable, within } from "../../support/deadline.ts";
 import { unavailable } from "../../support/errors.ts";
 import { scriptCommand } from "../../support/runtime.ts";
 import type { CommonOptions } from "../options.ts";
+import { removeUnmounted } from "./remove-unmounted.ts";
 
 /** Time that a daemon may take until jobs can be opened, in milliseconds. */
 const startDeadlineMs = 120_000;
@@ -22,7 +23,8 @@ export interface OwnDaemonOptions extends CommonOptions {
 /**
  * A daemon of this run alone, in a process of its own: it stops in order even when this one is killed, because its
  * standard input ends then, and a terminal's Ctrl-C does not reach it. Without a data directory of the user's it
- * lives in a temporary one, which is removed.
+ * lives in a temporary one, which is removed; in one of the user's it finds the images of earlier runs. Runs at the
+ * same time must not share a data directory: the first one's end would be the others' end.
  */
 export class OwnDaemon {
   readonly dataDir: string;
@@ -71,6 +73,8 @@ export class OwnDaemon {
   #spawn(): ChildProcess {
     const [program, ...words] = scriptCommand;
     const options = ["serve", "--data-dir", this.dataDir, "--until-stdin-ends"];
+    // Removed by the daemon, which outlives this process when that is killed.
+    if (this.#isTemporary) options.push("--temporary");
     if (this.#config) options.push("--config", this.#config);
     // A file, because a pipe would break under the daemon when this process is killed.
     const log = openSync(this.#logPath, "w", 0o600);
@@ -93,17 +97,7 @@ export class OwnDaemon {
   }
 
   async #lastWords(): Promise<string> {
-    const lines = (await readFile(this.#logPath, "utf8")).trim().split("\n");
+    const lines = (await readFile(this.#logPath, "utf8").catch(() => "")).trim().split("\n");
     return lines.at(-1)?.replace(/^berth: /, "") || "it said nothing";
   }
-}
-
-/** Removes a directory, unless something is mounted below it: that may be somebody's own files. */
-async function removeUnmounted(dir: string): Promise<void> {
-  const mounts = (await readFile("/proc/self/mountinfo", "utf8")).split("\n").map((line) =>
-    line.split(" ")[4] ?? ""
-  );
-  const below = mounts.filter((path) => path.startsWith(`${dir}/`));
-  if (below.length > 0) throw new Error(`${dir} is not removed: still mounted there: ${below.join(", ")}`);
-  await rm(dir, { recursive: true, force: true });
 }
