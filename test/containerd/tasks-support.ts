@@ -59,8 +59,8 @@ export async function startRig(undo: Undo): Promise<Rig> {
   undo.add("containerd", () => supervisor.close());
   await supervisor.open();
   const image = await importBusybox(connection);
-  const newHost = (liveJobs: readonly string[] = []) => {
-    const daemon = facts({ dataDir: dir, id: daemonId, liveJobs: () => liveJobs });
+  const newHost = (liveJobs: readonly string[] = [], dataDir = dir) => {
+    const daemon = facts({ dataDir, id: daemonId, liveJobs: () => liveJobs });
     return new TaskHost(connection, settings, daemon, silent);
   };
   const host = newHost();
@@ -73,7 +73,7 @@ export async function startRig(undo: Undo): Promise<Rig> {
     supervisor,
     host,
     image,
-    anotherHost: newHost,
+    anotherHost: (liveJobs) => newHost(liveJobs, join(dir, "second")),
     async engine(jobUndo, jobId, options = {}) {
       const job = await jobOf(dir, jobId, options.abandoned ?? false);
       const engine = new ContainerdEngine(options.host ?? host, job, options.network);

@@ -1,0 +1,44 @@
+/**
+ * Prints how long the steps of a container's life take on this machine, as medians in milliseconds. Not a test: run it
+ * by hand, with the number of rounds as argument (default 30).
+ */
+import { Undo } from "../../core/support/undo.ts";
+import { specOf, startRig } from "./tasks-support.ts";
+
+const rounds = Number(process.argv[2] ?? 30);
+const undo = new Undo("measurement");
+const median = (values: number[]) => values.sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? NaN;
+
+try {
+  const rig = await startRig(undo);
+  const engine = await rig.engine(undo, "measure");
+  const steps = { create: [], start: [], exit: [], sum: [], cleaned: [], remove: [] } as Record<string, number[]>;
+  const timed = async <T>(step: string, work: () => Promise<T>): Promise<T> => {
+    const begin = performance.now();
+    const result = await work();
+    steps[step]?.push(performance.now() - begin);
+    return result;
+  };
+  for (let round = 0; round < rounds; round++) {
+    const spec = specOf(rig.image, ["true"]);
+    await timed("sum", async () => {
+      await timed("create", () => engine.create(spec));
+      const running = await timed("start", () => engine.start(spec.id, () => {}));
+      await timed("exit", () => running.exited);
+    });
+    await timed("remove", () => engine.remove(spec.id));
+  }
+  for (const [step, values] of Object.entries(steps)) {
+    if (values.length > 0) console.log(`${step.padEnd(8)} ${median(values).toFixed(1)} ms`);
+  }
+  const eight = performance.now();
+  await Promise.all(Array.from({ length: 8 }, async () => {
+    const spec = specOf(rig.image, ["true"]);
+    await engine.create(spec);
+    await (await engine.start(spec.id, () => {})).exited;
+    await engine.remove(spec.id);
+  }));
+  console.log(`eight at once: ${(8000 / (performance.now() - eight)).toFixed(1)} containers a second`);
+} finally {
+  await undo.run();
+}
