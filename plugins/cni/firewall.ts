@@ -4,6 +4,7 @@
  * a rule that somebody flushed is back with the next network. They go when the last network does.
  */
 import { runProgram } from "./host-tools.ts";
+import { daemonMark } from "./stragglers.ts";
 import { Turns } from "./turns.ts";
 
 /** What the rules are about: one job's bridge and its addresses. */
@@ -74,7 +75,8 @@ export class Firewall {
         : removal(this.#facts, stdout);
       if (change === "") return;
       try {
-        await runProgram("iptables-restore", ["--noflush", "-w", "10"], { stdin: change });
+        const env = { [daemonMark]: this.#facts.daemonId };
+        await runProgram("iptables-restore", ["--noflush", "-w", "10"], { stdin: change, env });
         return;
       } catch (error) {
         if (left === 0) throw error;

@@ -1,5 +1,5 @@
-import { mkdir, readFile, rm, rmdir } from "node:fs/promises";
-import { type DaemonFacts } from "../../core/kernel/plugin.ts";
+import { mkdir, readFile, rm, rmdir, writeFile } from "node:fs/promises";
+import type { DaemonFacts } from "../../core/kernel/plugin.ts";
 import { type Token, token } from "../../core/kernel/scope.ts";
 import { messageOf } from "../../core/support/errors.ts";
 import type { Logger } from "../../core/support/logger.ts";
@@ -12,6 +12,7 @@ import { unmountBelow } from "./namespaces.ts";
 import { callerTarget, networkConfig } from "./network-config.ts";
 import { anyBridgePrefix, bridgeName, bridgePrefix, NetworkPaths } from "./network-state.ts";
 import type { CniSettings } from "./settings.ts";
+import { awaitStragglers } from "./stragglers.ts";
 import { Subnets } from "./subnets.ts";
 import { Turns } from "./turns.ts";
 import { IdleBudget } from "./warm-pool.ts";
@@ -50,6 +51,7 @@ export class HostNetworks {
   /** Removes what a killed daemon left of jobs that nobody knows any more; keeps what live jobs have. */
   async open(): Promise<void> {
     await mkdir(this.paths.root, { recursive: true, mode: 0o700 });
+    await this.#awaitFormerDaemon();
     const live = new Set(this.#daemon.liveJobs().map((jobId) => this.bridgeOf(jobId)));
     const found = new Set([...await this.paths.list(), ...await this.#bridges()]);
     for (const bridge of found) {
@@ -61,7 +63,7 @@ export class HostNetworks {
     await this.firewall.reset(kept);
   }
 
-  /** Takes the rules away. IPv4 forwarding stays on: others may count on it by now. */
+  /** Takes the rules away. */
   async close(): Promise<void> {
     const undo = new Undo("networks of the host");
     undo.add("directory of networks", () => rmdir(this.paths.root).catch(ignoreNotEmpty));
@@ -97,6 +99,17 @@ export class HostNetworks {
   }
 
   /**
+   * Lets the host forward IPv4, without which no container reaches anything. It stays on: who else came to count on it
+   * meanwhile (Docker, another Berth) cannot be known.
+   */
+  async enableForwarding(): Promise<void> {
+    const path = "/proc/sys/net/ipv4/ip_forward";
+    if ((await readFile(path, "utf8")).trim() === "1") return;
+    this.#log.warn({ path }, "switching IPv4 forwarding on for this host; it stays on");
+    await writeFile(path, "1");
+  }
+
+  /**
    * Removes a network with everything of it, made or half made, from what is on disk and in the kernel alone.
    * Idempotent; tries every step and throws all failures together. Containers in its namespaces must have ended.
    */
@@ -118,6 +131,12 @@ export class HostNetworks {
     await rm(this.paths.addresses(bridge), { recursive: true, force: true });
     this.subnets.release(bridge);
     await this.firewall.remove(bridge);
+  }
+
+  /** A daemon that closed its jobs left no directory of a network, and started nothing that still runs. */
+  async #awaitFormerDaemon(): Promise<void> {
+    const networks = await this.paths.list();
+    if (networks.length > 0) await awaitStragglers(this.#daemon.id, this.paths.root);
   }
 
   async #leaveCaller(bridge: string): Promise<void> {

@@ -1,11 +1,12 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import type { Job } from "../../core/kernel/job.ts";
-import { unavailable } from "../../core/support/errors.ts";
+import { messageOf, unavailable } from "../../core/support/errors.ts";
 import { type Cidr, formatCidr } from "./cidr.ts";
 import { CniFailed, type CniResult, type CniTarget } from "./cni-programs.ts";
 import type { HostNetworks } from "./host-networks.ts";
 import { networkConfig } from "./network-config.ts";
 import type { NetworkRecord } from "./network-state.ts";
+import { together } from "./together.ts";
 import { Turns } from "./turns.ts";
 
 /** How an interface is attached. */
@@ -56,11 +57,17 @@ export class JobBridge {
 
   async #addFirst(target: CniTarget, options: AttachOptions): Promise<CniResult> {
     for (let left = subnetTries - 1;; left--) {
-      const subnet = await this.#host.takeSubnet(this.name, options.occupied ?? []);
+      const [subnet, mtu] = await together([
+        this.#host.takeSubnet(this.name, options.occupied ?? []),
+        this.#host.mtu(),
+      ]);
+      this.#mtu = mtu;
       try {
         return await this.#make(subnet, target, options);
       } catch (error) {
-        await this.#abandonSubnet(target);
+        await this.#abandonSubnet(target).catch((failed) =>
+          this.#job.log.warn({ error: messageOf(failed) }, "network that could not be made was not removed")
+        );
         if (!(error instanceof Contested) || left === 0) throw error;
       }
     }
@@ -69,9 +76,11 @@ export class JobBridge {
   async #make(subnet: Cidr, target: CniTarget, options: AttachOptions): Promise<CniResult> {
     await mkdir(this.#host.paths.namespaces(this.name), { recursive: true, mode: 0o700 });
     await this.#remember({ format: 1, jobId: this.#job.id, bridge: this.name, subnet: formatCidr(subnet) });
-    this.#mtu ??= await this.#host.mtu();
-    await this.#host.firewall.add({ bridge: this.name, subnet: formatCidr(subnet) });
-    const result = await this.#add(target, options);
+    await this.#host.enableForwarding();
+    const [result] = await together([
+      this.#add(target, options),
+      this.#host.firewall.add({ bridge: this.name, subnet: formatCidr(subnet) }),
+    ]);
     await harden(this.name);
     if (await this.#host.isContested(this.name, subnet)) throw new Contested(this.name, subnet);
     this.#made = true;

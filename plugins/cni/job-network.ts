@@ -10,6 +10,7 @@ import type { HostNetworks } from "./host-networks.ts";
 import { JobBridge } from "./job-bridge.ts";
 import { createNamespace, removeNamespaces } from "./namespaces.ts";
 import { loopbackConfig } from "./network-config.ts";
+import { together } from "./together.ts";
 import { WarmPool } from "./warm-pool.ts";
 
 /** What containers' interfaces are called, as Docker's are. */
@@ -84,7 +85,7 @@ export class BridgedJobNetwork implements JobNetwork {
     const target = this.#target(join(directory, String(this.#made++)));
     try {
       await createNamespace(target.namespacePath, signal);
-      const [result] = await Promise.all([
+      const [result] = await together([
         this.#bridge.attach(target, { defaultRoute: true }),
         this.#host.programs.add("loopback", loopbackConfig, { ...target, interfaceName: "lo" }, signal),
       ]);

@@ -118,7 +118,7 @@ export async function pings(path: string, address: string): Promise<boolean> {
 /** A network namespace with a process in it, as a job's container is. */
 export async function startCaller(undo: Undo) {
   const { spawn } = await import("node:child_process");
-  const child = spawn("unshare", ["--net", "sh", "-c", "echo ready; exec sleep 300"], {
+  const child = spawn("unshare", ["--net", "sh", "-c", "echo ready; exec sleep 60"], {
     stdio: ["ignore", "pipe", "ignore"],
   });
   const ended = new Promise((resolve) => child.once("exit", resolve));

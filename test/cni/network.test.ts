@@ -1,3 +1,5 @@
+import { spawn } from "node:child_process";
+import { readFile } from "node:fs/promises";
 import { assert, eventually, rejection, test } from "../support/test.ts";
 import { differences, snapshotHost } from "../support/leaks.ts";
 import { inNamespace, pings, startCni } from "./lab.ts";
@@ -125,4 +127,20 @@ test("says so when a job's subnet has no address left", async (undo) => {
 test("reports the version of its plugins", async (undo) => {
   const { describe } = await startCni(undo);
   assert.match((await describe()).version!, /^(unknown|v?\d)/);
+});
+
+test("removes namespaces from other mount namespaces too, where a service keeps copies of every mount", async (undo) => {
+  const { openJob } = await startCni(undo);
+  const { network, close } = await openJob("j1");
+  const { namespacePath } = await network.lend("c1");
+  const other = spawn("unshare", ["--mount", "sh", "-c", "echo ready; exec sleep 300"], {
+    stdio: ["ignore", "pipe", "ignore"],
+  });
+  const ended = new Promise((resolve) => other.once("exit", resolve));
+  undo.add("service", () => other.kill("SIGKILL") && ended);
+  await new Promise((resolve) => other.stdout.once("data", resolve));
+  const mounts = () => readFile(`/proc/${other.pid}/mountinfo`, "utf8");
+  assert.match(await mounts(), namespacePath);
+  await close();
+  assert.not.match(await mounts(), namespacePath);
 });

@@ -1,4 +1,7 @@
+import { spawn } from "node:child_process";
 import { mkdir } from "node:fs/promises";
+import { extname } from "node:path";
+import { fileURLToPath } from "node:url";
 import { run } from "../../core/support/spawn.ts";
 import { Undo } from "../../core/support/undo.ts";
 import { bridgeName } from "../../plugins/cni/network-state.ts";
@@ -82,3 +85,35 @@ test("puts rules back that somebody flushed, when the next network is made", asy
   const inB = await b.network.lend("c2");
   assert.not.ok(await pings(inA.namespacePath, inB.ipAddress));
 });
+
+test("finds a clean host after a kill -9 at any moment", async (undo) => {
+  const caller = await startCaller(undo);
+  for (const delayMs of [0, 10, 20, 35, 50, 70, 100, 150]) {
+    const victim = await startVictim(undo, caller.namespacePath);
+    const scope = { directories: [`${victim.dataDir}/cni`], daemonIds: [victim.id] };
+    await new Promise((resolve) => setTimeout(resolve, delayMs));
+    await victim.kill();
+    const steps = new Undo("the next daemon");
+    await startCni(steps, { like: victim });
+    const left = differences({}, await snapshotHost(scope));
+    assert.equal(left, [`file: ${victim.dataDir}/cni/networks`], `killed after ${delayMs} ms`);
+    await steps.run();
+  }
+});
+
+/** A daemon in a process of its own, busy with opening jobs and lending namespaces. */
+async function startVictim(undo: Undo, callerNetns: string) {
+  const program = fileURLToPath(new URL(`./victim${extname(import.meta.url)}`, import.meta.url));
+  const args = program.endsWith(".ts") ? ["run", "-A", program, callerNetns] : [program, callerNetns];
+  const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] });
+  const ended = new Promise((resolve) => child.once("exit", resolve));
+  const kill = async () => {
+    child.kill("SIGKILL");
+    await ended;
+  };
+  undo.add("victim", kill);
+  const line = await new Promise<Uint8Array>((resolve) => child.stdout.once("data", resolve));
+  const { dataDir, id } = JSON.parse(line.toString()) as { dataDir: string; id: string };
+  undo.add("victim's directory", () => run("rm", ["-rf", dataDir]));
+  return { dataDir, id, kill };
+}

@@ -25,10 +25,10 @@ export type HostSnapshot = Readonly<Record<string, readonly string[]>>;
 
 /** Looks at the host. Takes some 20 ms. */
 export async function snapshotHost(scope: LeakScope = {}): Promise<HostSnapshot> {
-  // Alone and first: looking at the rest opens files.
+  // Alone and first: looking at the rest opens files and starts processes.
   const descriptors = await listDescriptors(scope);
-  const [processes, mounts, links, rules, files, controlGroups] = await Promise.all([
-    listProcesses(scope),
+  const processes = await listProcesses(scope);
+  const [mounts, links, rules, files, controlGroups] = await Promise.all([
     listMounts(scope),
     listLinks(scope),
     listRules(scope),
