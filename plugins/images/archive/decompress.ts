@@ -1,5 +1,6 @@
 import { createGunzip } from "node:zlib";
-import { invalid } from "../../../core/support/errors.ts";
+import { invalid, messageOf } from "../../../core/support/errors.ts";
+import { feed } from "./feed.ts";
 
 /** Starts of compressed files that Docker reads and this does not. */
 const refusedFormats: readonly { readonly name: string; readonly magic: readonly number[] }[] = [
@@ -41,29 +42,15 @@ async function* continued(start: Uint8Array, chunks: AsyncIterator<Uint8Array>):
 
 async function* gunzip(chunks: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array> {
   const unpack = createGunzip();
-  const feeding = feed(chunks, unpack).catch((error) => unpack.destroy(error));
+  const feeding = feed(chunks, unpack);
   try {
     for await (const chunk of unpack) yield chunk;
-    await feeding;
+    await feeding.done;
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code?.startsWith("Z_")) {
-      throw invalid(`the archive is not valid gzip: ${(error as Error).message}`, error);
-    }
-    throw error;
+    const failure = feeding.failure();
+    if (failure) throw failure.error;
+    throw invalid(`the archive is not valid gzip: ${messageOf(error)}`, error);
   } finally {
     unpack.destroy();
   }
-}
-
-async function feed(chunks: AsyncIterable<Uint8Array>, into: ReturnType<typeof createGunzip>): Promise<void> {
-  for await (const chunk of chunks) {
-    if (into.destroyed) return;
-    if (!into.write(chunk)) {
-      await new Promise<void>((resolve) => {
-        into.once("drain", resolve);
-        into.once("close", resolve);
-      });
-    }
-  }
-  into.end();
 }

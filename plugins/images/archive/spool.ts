@@ -8,6 +8,7 @@ import { open, readFile } from "node:fs/promises";
 import { join, posix } from "node:path";
 import { extract, type Header } from "tar-stream";
 import { ApiError, invalid } from "../../../core/support/errors.ts";
+import { feed } from "./feed.ts";
 
 /** A regular file of the archive. */
 export interface SpooledFile {
@@ -90,7 +91,7 @@ export async function spool(
 ): Promise<Archive> {
   const archive = new Archive();
   const entries = extract();
-  const feeding = feed(tar, entries, limitBytes, signal).catch((error) => entries.destroy(error));
+  const feeding = feed(bounded(tar, limitBytes, signal), entries);
   try {
     for await (const entry of entries) {
       if (archive.size >= mostEntries) throw invalid(`the archive has more than ${mostEntries} entries`);
@@ -100,10 +101,9 @@ export async function spool(
         archive.addFile(entry.header.name, await save(bytesOf(entry), join(directory, String(archive.size))));
       } else entry.resume();
     }
-    await feeding;
+    await feeding.done;
   } catch (error) {
-    signal.throwIfAborted();
-    throw asInvalid(error);
+    throw feeding.failure()?.error ?? asInvalid(error);
   } finally {
     entries.destroy();
   }
@@ -111,14 +111,13 @@ export async function spool(
   return archive;
 }
 
-async function feed(
-  tar: AsyncIterable<Uint8Array>,
-  entries: ReturnType<typeof extract>,
+async function* bounded(
+  chunks: AsyncIterable<Uint8Array>,
   limitBytes: number,
   signal: AbortSignal,
-): Promise<void> {
+): AsyncIterable<Uint8Array> {
   let size = 0;
-  for await (const chunk of tar) {
+  for await (const chunk of chunks) {
     signal.throwIfAborted();
     size += chunk.length;
     if (size > limitBytes) {
@@ -127,15 +126,8 @@ async function feed(
         `the archive is larger than ${limitBytes} bytes; raise plugins.images.loadLimitBytes`,
       );
     }
-    if (entries.destroyed) return;
-    if (!entries.write(chunk)) {
-      await new Promise<void>((resolve) => {
-        entries.once("drain", resolve);
-        entries.once("close", resolve);
-      });
-    }
+    yield chunk;
   }
-  entries.end(null);
 }
 
 function linkTarget({ type, name, linkname }: Header): string | undefined {

@@ -1,0 +1,160 @@
+import { ApiVersion } from "../../core/kernel/version.ts";
+import { parseReference, parseWithTag } from "../../plugins/images/reference.ts";
+import { listShapes } from "../../plugins/images/list.ts";
+import { inspectShapes } from "../../plugins/images/inspect.ts";
+import type { Undo } from "../../core/support/undo.ts";
+import { assert, test } from "../support/test.ts";
+import { bodyOf, openArea, request } from "./area.ts";
+import { digestOf } from "./fake-store.ts";
+import { smallImage } from "./small-image.ts";
+
+type Listed = { Id: string; RepoTags: string[]; RepoDigests: string[]; Containers: number; Size: number };
+
+async function areaWithImages(undo: Undo) {
+  const area = await openArea(undo);
+  const never = new AbortController().signal;
+  const add = async (text: string, created: string, names: string[], labels?: Record<string, string>) => {
+    const image = await smallImage([text], { Labels: labels }, { created });
+    const stored = await area.store.ingest(image.source, () => {}, never);
+    await area.table.add(stored, names.map(parseReference));
+    return stored.id;
+  };
+  const old = await add("old", "2020-01-01T00:00:00Z", ["app:1", `app@${digestOf("x")}`], { stage: "one" });
+  const young = await add("young", "2024-01-01T00:00:00Z", ["registry.test/team/app:2", "app:2"]);
+  const nameless = await add("nameless", "2022-01-01T00:00:00Z", []);
+  const list = (filters: object = {}, version = new ApiVersion(1, 51)) =>
+    bodyOf<Listed[]>(area.list.list(request({ query: { filters: JSON.stringify(filters) }, version })));
+  return { area, old, young, nameless, list, ids: (filters: object) => list(filters).map(({ Id }) => Id) };
+}
+
+test("lists images newest first, with names and users", async (undo) => {
+  const { area, list, old, young, nameless } = await areaWithImages(undo);
+  area.table.askForUsers((id) => id === old ? [{ id: "c", running: true }] : []);
+  const images = list();
+  assert.equal(images.map(({ Id }) => Id), [young, nameless, old]);
+  assert.equal(images[0]?.RepoTags, ["app:2", "registry.test/team/app:2"]);
+  assert.equal(images[2], {
+    Containers: 1,
+    Created: 1577836800,
+    Id: old,
+    Labels: { stage: "one" },
+    ParentId: "",
+    RepoDigests: [`app@${digestOf("x")}`],
+    RepoTags: ["app:1"],
+    SharedSize: -1,
+    Size: images[2]?.Size,
+  });
+});
+
+test("filters images as Docker does", async (undo) => {
+  const { ids, old, young, nameless } = await areaWithImages(undo);
+  assert.equal(ids({ dangling: ["true"] }), [nameless]);
+  assert.equal(ids({ dangling: { false: true } }), [young, old]);
+  assert.equal(ids({ label: ["stage"] }), [old]);
+  assert.equal(ids({ label: ["stage=two"] }), []);
+  assert.equal(ids({ before: ["app:2"] }), [nameless, old]);
+  assert.equal(ids({ since: [old] }), [young, nameless]);
+  assert.equal(ids({ reference: ["app"] }), [young, old]);
+  assert.equal(ids({ reference: ["*:2"] }), [young]);
+  assert.equal(ids({ reference: ["registry.test/*/app"] }), [young]);
+  assert.equal(ids({ reference: ["*/app"] }), []);
+});
+
+test("shows only the names that a reference filter leaves", async (undo) => {
+  const { list } = await areaWithImages(undo);
+  assert.equal(list({ reference: ["registry.test/team/*"] }).map(({ RepoTags }) => RepoTags), [[
+    "registry.test/team/app:2",
+  ]]);
+});
+
+test("refuses filters it does not know in Docker's words", async (undo) => {
+  const { list } = await areaWithImages(undo);
+  assert.throws(() => list({ foo: ["bar"] }), /^invalid filter 'foo'$/);
+  assert.throws(() => list({ dangling: ["bar"] }), /^invalid filter 'dangling=\[bar\]'$/);
+  assert.throws(() => list({ before: ["nothing"] }), /^No such image: nothing:latest$/);
+  assert.throws(() => list({ reference: ["[*"] }), /^syntax error in pattern$/);
+});
+
+test("finds images by name, ID and unambiguous start of an ID", async (undo) => {
+  const { area, old } = await areaWithImages(undo);
+  for (
+    const name of ["app:1", "docker.io/library/app:1", old, old.slice(7), old.slice(7, 20), old.slice(0, 20)]
+  ) {
+    assert.is(area.table.find(name).id, old, name);
+  }
+  assert.is(area.table.find(`app@${digestOf("x")}`).id, old);
+  assert.throws(() => area.table.find("sha256:"), /^invalid reference format$/);
+  assert.throws(() => area.table.find("sha256:0123"), /^No such image: sha256:0123$/);
+  assert.throws(() => area.table.find("nothing"), /^No such image: nothing:latest$/);
+});
+
+test("keeps the table over a restart", async (undo) => {
+  const { area, old } = await areaWithImages(undo);
+  const again = await openArea(undo, { dir: area.job.dir });
+  assert.equal(again.table.list(), area.table.list());
+  assert.is(again.table.find("app:1").id, old);
+});
+
+test("shapes the list for older clients", () => {
+  const shape = (below: string, body: object[]) =>
+    listShapes.find((each) => each.below === below)?.shape(body) as object[];
+  assert.equal(shape("1.51", [{ Containers: 3 }]), [{ Containers: -1 }]);
+  assert.equal(shape("1.44", [{ Size: 3 }]), [{ Size: 3, VirtualSize: 3 }]);
+  assert.equal(shape("1.43", [{ RepoTags: [], RepoDigests: [] }, { RepoTags: ["a:b"], RepoDigests: [] }]), [
+    { RepoTags: ["<none>:<none>"], RepoDigests: ["<none>@<none>"] },
+    { RepoTags: ["a:b"], RepoDigests: null },
+  ]);
+});
+
+test("describes an image with the fields that Docker's answer has", async (undo) => {
+  const { area, old } = await areaWithImages(undo);
+  const body = bodyOf<Record<string, unknown>>(area.inspect.inspect(request({ name: "app:1" })));
+  assert.is(body.Id, old);
+  assert.equal(Object.keys(body).sort(), dockerFields);
+  assert.equal(Object.keys(body.Config as object).sort(), dockerConfigFields);
+  const shaped = inspectShapes.reduce<unknown>((each, { shape }) => shape(each), structuredClone(body));
+  assert.equal(
+    Object.keys(shaped as object).sort(),
+    [...dockerFields, "ContainerConfig", "VirtualSize"].sort(),
+  );
+});
+
+const dockerFields = [
+  "Architecture",
+  "Author",
+  "Comment",
+  "Config",
+  "Created",
+  "DockerVersion",
+  "GraphDriver",
+  "Id",
+  "Metadata",
+  "Os",
+  "Parent",
+  "RepoDigests",
+  "RepoTags",
+  "RootFS",
+  "Size",
+];
+
+const dockerConfigFields = [
+  "Cmd",
+  "Entrypoint",
+  "Env",
+  "Labels",
+  "OnBuild",
+  "User",
+  "Volumes",
+  "WorkingDir",
+];
+
+test("tags an image and refuses what is not a tag", async (undo) => {
+  const { area, young, old } = await areaWithImages(undo);
+  const tag = (name: string, query: Record<string, string>) => area.tag.tag(request({ name, query }));
+  assert.is((await tag("app:1", { repo: "other", tag: "x" })).kind, "empty");
+  assert.is(area.table.find("other:x").id, old);
+  await tag("app:2", { repo: "other", tag: "x" });
+  assert.is(area.table.find("other:x").id, young);
+  await tag("app:2", { repo: "bare" });
+  assert.is(area.table.idNamed(parseWithTag("bare", "latest")), young);
+});
