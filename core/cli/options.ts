@@ -30,7 +30,7 @@ export function withJobOptions(command: Command): Command {
   return command
     .option("--netns <path>", "let this network namespace join the job's network")
     .option("--pid <n>", "let the network namespace of this process join the job's network", wholeNumber)
-    .option("--label <key=value>", "label the job; may be repeated", addLabel, {})
+    .option("--label <key=value>", "label the job; may be repeated", addLabel)
     .option(
       "--socket-mode <mode>",
       "permission bits of the job's socket, octal (default: 600)",
@@ -57,7 +57,7 @@ function permissionBits(text: string): number {
   return parseInt(text, 8);
 }
 
-function addLabel(text: string, labels: Readonly<Record<string, string>>): Record<string, string> {
+function addLabel(text: string, labels: Readonly<Record<string, string>> = {}): Record<string, string> {
   const at = text.indexOf("=");
   if (at < 1) throw new InvalidArgumentError("It must read key=value.");
   return { ...labels, [text.slice(0, at)]: text.slice(at + 1) };

@@ -1,5 +1,6 @@
 import { Command, Option } from "commander";
 import type { BuiltInTable } from "../kernel/loader.ts";
+import { version } from "../support/about.ts";
 import { withCommonOptions, withJobOptions } from "./options.ts";
 
 /**
@@ -11,7 +12,8 @@ export function buildProgram(builtIns: BuiltInTable): Command {
     .description("The Docker Engine API for CI jobs, each on its own socket")
     .exitOverride()
     .showHelpAfterError("(--help says what there is)")
-    .helpCommand(false);
+    .helpCommand(false)
+    .version(version, "-V, --version");
   addDaemonCommands(program, builtIns);
   addJobCommands(program);
   addRunCommand(program);
@@ -40,7 +42,7 @@ function addDaemonCommands(program: Command, builtIns: BuiltInTable): void {
 }
 
 function addJobCommands(program: Command): void {
-  const job = program.command("job").description("open, close and look at jobs");
+  const job = program.command("job").description("open, close and look at jobs").helpCommand(false);
   withJobOptions(add(job, "open", "open a job and print its Docker socket's path"))
     .argument("<id>")
     .action(async (id, options) => (await import("./job.ts")).openJob(id, options));

@@ -1,5 +1,6 @@
 import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { lookByRunning } from "../../core/cli/doctor/check.ts";
 import { version } from "../../core/support/about.ts";
 import { serveControl, temporaryDir } from "../control/fakes.ts";
 import { assert, test } from "../support/test.ts";
@@ -40,10 +41,35 @@ test("examines the host, and leaves neither mounts nor files", async (undo) => {
   assert.is(await readFile("/proc/self/mountinfo", "utf8"), mountsBefore);
 });
 
+test("tells a program that is missing from one that fails", async () => {
+  assert.equal(await lookByRunning("no-such-program"), {
+    ok: false,
+    detail: "no-such-program is not installed",
+  });
+  assert.equal(await lookByRunning("sh", "-c", "echo broken >&2; exit 3"), { ok: false, detail: "broken" });
+  assert.equal(await lookByRunning("sh", "-c", "echo thing:; echo '  version 7'"), {
+    ok: true,
+    detail: "version 7",
+  });
+});
+
 test("refuses a config file with a key it does not know, and names it", async (undo) => {
   const file = join(await temporaryDir(undo), "berth.toml");
   await writeFile(file, "logLevel = 'info'\nlogColour = true\n");
   const checked = await berth("config", "check", file);
   assert.is(checked.exitCode, 1);
   assert.match(checked.stderr, /^berth: .*berth\.toml: .*logColour/);
+});
+
+test("prints a default config that it accepts itself", async (undo) => {
+  const { exitCode, stdout } = await berth("config", "--default");
+  assert.is(exitCode, 0);
+  assert.match(stdout, /\ndataDir = "\/var\/lib\/berth"\n/);
+  const file = join(await temporaryDir(undo), "berth.toml");
+  await writeFile(file, stdout);
+  assert.equal(await berth("config", "check", file), {
+    exitCode: 0,
+    stdout: `${file} is good\n`,
+    stderr: "",
+  });
 });

@@ -27,11 +27,11 @@ export const programPath = `${
   process.env.PATH ?? ""
 }:/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin`;
 
-/** Looks by running a program: found when it ends well, and then its first line is the detail. */
+/** Looks by running a program: found when it ends well, and then what it says first is the detail. */
 export async function lookByRunning(program: string, ...words: string[]): Promise<Finding> {
   try {
     const { stdout, stderr } = await run(program, words, { env: { PATH: programPath }, timeoutMs: 10_000 });
-    return { ok: true, detail: firstLine(stdout) || firstLine(stderr) };
+    return { ok: true, detail: firstFact(stdout) || firstFact(stderr) };
   } catch (error) {
     return { ok: false, detail: reasonOf(program, error) };
   }
@@ -46,6 +46,11 @@ function reasonOf(program: string, error: unknown): string {
   const cause = error instanceof Error ? error.cause as NodeJS.ErrnoException | undefined : undefined;
   if (cause?.code === "ENOENT") return `${program} is not installed`;
   return error instanceof CommandFailed && error.stderr ? firstLine(error.stderr) : messageOf(error);
+}
+
+/** The first line that is not a heading. */
+function firstFact(text: string): string {
+  return text.trim().split("\n").find((line) => !line.endsWith(":"))?.trim() ?? "";
 }
 
 const firstLine = (text: string) => text.trim().split("\n")[0] ?? "";

@@ -10,7 +10,7 @@ const cniPlugins = ["bridge", "host-local", "portmap", "firewall", "loopback"];
 
 /** Everything that is checked, in the order it is told. */
 export function hostChecks(dataDir: string): HostCheck[] {
-  return [...programs, ...kernel(dataDir)];
+  return [...programs, ...kernel(dataDir).map(askedAsRoot)];
 }
 
 const programs: readonly HostCheck[] = [
@@ -33,9 +33,12 @@ const programs: readonly HostCheck[] = [
   },
   program("ip", "networks", "iproute2", "-V"),
   program("iptables", "networks and published ports", "iptables", "--version"),
+  program("iptables-restore", "networks and published ports", "iptables", "--version"),
   program("mkfifo", "containers' input and output", "coreutils", "--version"),
   program("mount", "images", "mount", "--version"),
+  program("umount", "images and networks", "mount", "--version"),
   program("unshare", "networks, and these checks", "util-linux", "--version"),
+  program("nsenter", "networks", "util-linux", "--version"),
 ];
 
 const kernel = (dataDir: string): HostCheck[] => [
@@ -90,6 +93,13 @@ function program(name: string, neededFor: string, debianPackage: string, version
     required: true,
     look: () => lookByRunning(name, versionFlag),
   };
+}
+
+/** A check that only root can make: anybody else learns nothing from its failure. */
+function askedAsRoot(check: HostCheck): HostCheck {
+  if (process.getuid?.() === 0) return check;
+  const unknown = { ok: false, detail: "only root can find out" };
+  return { ...check, advice: undefined, look: () => Promise.resolve(unknown) };
 }
 
 function lookAtUser(): Finding {
