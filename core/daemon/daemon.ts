@@ -8,7 +8,7 @@ import { type PlannedPlugin, planPlugins } from "../kernel/plan.ts";
 import type { DaemonFacts } from "../kernel/plugin.ts";
 import { type AbsentPlugin, PluginHost } from "../kernel/plugin-host.ts";
 import { Scope } from "../kernel/scope.ts";
-import { DaemonToken, type PluginDirectory, PluginDirectoryToken } from "../kernel/tokens.ts";
+import { DaemonToken, JobToken, type PluginDirectory, PluginDirectoryToken } from "../kernel/tokens.ts";
 import { version } from "../support/about.ts";
 import type { Logger } from "../support/logger.ts";
 import { runtimeTitle } from "../support/runtime.ts";
@@ -112,7 +112,7 @@ export class Daemon {
         this.facts.log.warn({ plugin: table.id, error: String(error) }, "optional plugin not loaded");
       }
     }
-    const planned = planPlugins(loaded, [DaemonToken, PluginDirectoryToken, JobsToken]);
+    const planned = planPlugins(loaded, [DaemonToken, PluginDirectoryToken, JobsToken, JobToken]);
     refuseConflicts(planned);
     return planned;
   }
