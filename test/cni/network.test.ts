@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { readFile } from "node:fs/promises";
 import { assert, eventually, rejection, test } from "../support/test.ts";
-import { differences, snapshotHost } from "../support/leaks.ts";
+import { differences, remains, snapshotHost } from "../support/leaks.ts";
 import { inNamespace, pings, startCni } from "./lab.ts";
 
 test("lets containers of one job reach each other and the gateway", async (undo) => {
@@ -64,20 +64,22 @@ test("owns nothing in the kernel while a job is idle", async (undo) => {
   const scope = { directories: [dataDir], daemonIds: [id], pids: [process.pid] };
   const before = await snapshotHost(scope);
   const { close } = await openJob("idle");
-  assert.equal(differences(before, await snapshotHost(scope)), []);
+  assert.equal(await remains(before, scope), []);
   await close();
 });
 
 test("leaves nothing behind when a job closes, not even while namespaces are being made", async (undo) => {
   const { openJob, dataDir, id } = await startCni(undo);
   const scope = { directories: [dataDir], daemonIds: [id] };
-  const before = await snapshotHost(scope);
+  const withDescriptors = { ...scope, pids: [process.pid] };
+  const before = await snapshotHost(withDescriptors);
   const { network, close } = await openJob("j1");
   await network.lend("c1");
   assert.not.equal(differences(before, await snapshotHost(scope)), []);
   for (let count = 0; count < 4; count++) network.prepare();
   await close();
   assert.equal(differences(before, await snapshotHost(scope)), []);
+  assert.equal(await remains(before, withDescriptors), []);
   assert.match((await rejection(network.lend("c2"))).message, /the job is closing/);
   await close();
 });

@@ -58,6 +58,18 @@ export function differences(before: HostSnapshot, after: HostSnapshot): string[]
   });
 }
 
+/**
+ * What is new and stays: looks again until nothing is or the time is up. For processes and descriptors, which end a
+ * moment after whoever ended them was told so.
+ */
+export async function remains(before: HostSnapshot, scope: LeakScope, timeoutMs = 3_000): Promise<string[]> {
+  const end = Date.now() + timeoutMs;
+  for (;;) {
+    const left = differences(before, await snapshotHost(scope));
+    if (left.length === 0 || Date.now() > end) return left;
+  }
+}
+
 function countOf(things: readonly string[]): Map<string, number> {
   const counts = new Map<string, number>();
   for (const thing of things) counts.set(thing, (counts.get(thing) ?? 0) + 1);
