@@ -1,5 +1,5 @@
 import type { Job } from "../../core/kernel/job.ts";
-import type { DaemonFacts } from "../../core/kernel/plugin.ts";
+import type { DaemonFacts, Description } from "../../core/kernel/plugin.ts";
 import { json, type Reply } from "../../core/kernel/reply.ts";
 import { inject, optional } from "../../core/kernel/scope.ts";
 import {
@@ -12,7 +12,7 @@ import { type ContainerCounts, ContainerCountsToken, type ImageCounts, ImageCoun
 import { type HostFacts, readHostFacts } from "./host.ts";
 
 /** `GET /info`: the host as this job may know it, and what the job has. Claims nothing that is not served. */
-export class Info {
+export class InfoFacts {
   readonly #daemon: DaemonFacts;
   readonly #job: Job;
   readonly #plugins: PluginDirectory;
@@ -41,6 +41,7 @@ export class Info {
       ...hostPart(host),
       ...capabilities(host),
       ...registryPart,
+      ...engineVersions(described),
       ID: `${this.#daemon.id}-${this.#job.id}`,
       ServerVersion: this.#daemon.version,
       DockerRootDir: this.#job.dir,
@@ -105,11 +106,18 @@ function capabilities(host: HostFacts) {
     LiveRestoreEnabled: false,
     Isolation: "",
     InitBinary: "",
-    ContainerdCommit: { ID: "" },
-    RuncCommit: { ID: "" },
-    InitCommit: { ID: "" },
     SecurityOptions: [],
     GenericResources: null,
+  };
+}
+
+/** Docker tells commits; what describes itself here has versions. */
+function engineVersions(described: readonly (Description & { id: string })[]) {
+  const containerd = described.find(({ id }) => id === "containerd");
+  return {
+    ContainerdCommit: { ID: containerd?.version ?? "" },
+    RuncCommit: { ID: containerd?.details?.runc ?? "" },
+    InitCommit: { ID: "" },
   };
 }
 

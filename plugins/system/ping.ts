@@ -5,15 +5,14 @@ import { empty, type Reply, text } from "../../core/kernel/reply.ts";
  * Engine 28.5 answers them.
  */
 const headers = {
-  "builder-version": "1",
-  "docker-experimental": "false",
-  "swarm": "inactive",
-  "cache-control": "no-cache, no-store, must-revalidate",
-  "pragma": "no-cache",
+  "Builder-Version": "1",
+  "Swarm": "inactive",
+  "Cache-Control": "no-cache, no-store, must-revalidate",
+  "Pragma": "no-cache",
 };
 
 const pong = text("OK", 200, headers);
-const silentPong = empty(200, { ...headers, "content-type": "text/plain; charset=utf-8" });
+const silentPong = empty(200, { ...headers, "Content-Type": "text/plain; charset=utf-8" });
 
 /** `GET` and `HEAD /_ping`: how clients find out whether the socket answers, and which version to speak. */
 export class Ping {

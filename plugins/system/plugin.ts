@@ -4,13 +4,13 @@ import { route } from "../../core/kernel/route.ts";
 import { type Token, token } from "../../core/kernel/scope.ts";
 import { DaemonToken, JobToken, PluginDirectoryToken } from "../../core/kernel/tokens.ts";
 import { ContainerCountsToken, ImageCountsToken } from "./backend.ts";
-import { Info } from "./info.ts";
+import { InfoFacts } from "./info.ts";
 import { Ping } from "./ping.ts";
-import { Version } from "./version.ts";
+import { VersionFacts } from "./version.ts";
 
 const PingToken: Token<Ping> = token("system.ping");
-const VersionToken: Token<Version> = token("system.version");
-const InfoToken: Token<Info> = token("system.info");
+const VersionToken: Token<VersionFacts> = token("system.version");
+const InfoToken: Token<InfoFacts> = token("system.info");
 
 export default definePlugin({
   id: "system",
@@ -26,7 +26,7 @@ export default definePlugin({
   ],
   job(scope) {
     scope.bind(PingToken, Ping);
-    scope.bind(VersionToken, Version);
-    scope.bind(InfoToken, Info);
+    scope.bind(VersionToken, VersionFacts);
+    scope.bind(InfoToken, InfoFacts);
   },
 });

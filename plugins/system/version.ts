@@ -6,7 +6,7 @@ import { currentApiVersion, minimumApiVersion } from "../../core/kernel/version.
 import { type HostFacts, readHostFacts } from "./host.ts";
 
 /** `GET /version`: what the daemon is and what stands behind it. */
-export class Version {
+export class VersionFacts {
   readonly #daemon: DaemonFacts;
   readonly #plugins: PluginDirectory;
 
