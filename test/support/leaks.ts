@@ -129,12 +129,17 @@ async function listRules({ daemonIds }: LeakScope): Promise<string[]> {
     const { stdout } = await run(program, []).catch(() => ({ stdout: "" }));
     return stdout.split("\n").map((line) => `${program === "ip6tables-save" ? "IPv6 " : ""}${line}`);
   }));
+  return rulesThatCount(saved.flat(), daemonIds);
+}
+
+/** The lines of iptables-save that Berth is to answer for, without counters. */
+export function rulesThatCount(lines: readonly string[], daemonIds?: readonly string[]): string[] {
   const isOurs = (line: string) =>
     daemonIds
       ? daemonIds.some((id) => line.includes(`BERTH-${id}`) || line.includes(`bth${id.slice(0, 5)}`))
       : /berth|bth/i.test(line);
   // Base chains of the CNI plugins firewall and portmap belong to nobody in particular.
-  return saved.flat().filter((line) => isOurs(line) || /\bCNI-/.test(line))
+  return lines.filter((line) => isOurs(line) || /\bCNI-/.test(line))
     .map((line) => line.replace(/ \[\d+:\d+\]$/, ""));
 }
 
