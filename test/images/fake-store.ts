@@ -2,28 +2,45 @@
  * An image store in memory that is as honest as a real one: it checks every digest and diff ID, and reuses bytes
  * for a source only if the same origin served them before.
  */
-import { createHash } from "node:crypto";
-import { gunzipSync } from "node:zlib";
-import { invalid } from "../../core/support/errors.ts";
 import type {
   Descriptor,
-  ImageConfig,
   ImageSource,
   ImageStore,
   IngestObserver,
+  LayerProgress,
   StoredImage,
 } from "../../plugins/images/backend.ts";
+import { checkSource, download, readConfig, unpackedSize } from "./fake-checks.ts";
 
 type Blobs = Map<string, Uint8Array>;
 
 /** What the host has: shared by the stores of several jobs. */
 export class FakeHost {
-  /** Bytes by digest, by the origin that served them. */
-  readonly blobsOf = new Map<string, Blobs>();
+  readonly #blobsOf = new Map<string, Blobs>();
+  /** Downloads under way, by origin and digest: whoever comes second waits for the first. */
+  readonly underWay = new Map<string, Promise<Uint8Array>>();
 
   storeOfJob(): FakeStore {
     return new FakeStore(this);
   }
+
+  /** The bytes an origin has served. An archive has no origin: nothing present is reused for it. */
+  servedBy(origin: string | undefined): Blobs {
+    if (origin === undefined) return new Map();
+    const known = this.#blobsOf.get(origin) ?? new Map();
+    this.#blobsOf.set(origin, known);
+    return known;
+  }
+}
+
+/** One ingest on its way. */
+interface Ingest {
+  readonly source: ImageSource;
+  readonly known: Blobs;
+  readonly staged: Blobs;
+  readonly signal: AbortSignal;
+  /** Keys of the downloads it began. */
+  readonly began: Set<string>;
 }
 
 export class FakeStore implements ImageStore {
@@ -36,28 +53,38 @@ export class FakeStore implements ImageStore {
   }
 
   async ingest(source: ImageSource, observe: IngestObserver, signal: AbortSignal): Promise<StoredImage> {
-    const known = this.#known(source.origin);
-    const staged: Blobs = new Map();
-    verify(source.manifest, source.manifest.bytes);
-    const configBytes = await fetch(source, source.config, known, signal);
-    staged.set(source.config.digest, configBytes);
-    const config = JSON.parse(new TextDecoder().decode(configBytes)) as ImageConfig;
-    const diffIds = config.rootfs.diff_ids;
-    if (diffIds.length !== source.layers.length) throw invalid("layers and diff IDs differ in number");
-    for (const layer of source.layers) if (!known.has(layer.digest)) observe(layer, { state: "waiting" });
+    checkSource(source);
+    const known = this.#host.servedBy(source.origin);
+    const ingest = { source, known, staged: new Map(), signal, began: new Set<string>() };
+    try {
+      return await this.#ingest(ingest, observe);
+    } finally {
+      for (const key of ingest.began) this.#host.underWay.delete(key);
+    }
+  }
+
+  async #ingest(ingest: Ingest, observe: IngestObserver): Promise<StoredImage> {
+    const { source, signal } = ingest;
+    const config = readConfig(source, await this.#bytes(ingest, source.config));
+    for (const layer of new Set(source.layers)) {
+      if (!ingest.known.has(layer.digest)) observe(layer, { state: "waiting" });
+    }
     let sizeBytes = 0;
     for (const [at, layer] of source.layers.entries()) {
-      const bytes = await this.#layer(source, layer, known, observe, signal);
-      const tar = bytes[0] === 0x1f && bytes[1] === 0x8b ? gunzipSync(bytes) : bytes;
-      if (digestOf(tar) !== diffIds[at]) {
-        throw invalid(`layer ${layer.digest} does not unpack to ${diffIds[at]}`);
-      }
-      sizeBytes += tar.length;
-      staged.set(layer.digest, bytes);
+      sizeBytes += await this.#layer(ingest, layer, config.rootfs.diff_ids[at] ?? "", observe);
     }
     signal.throwIfAborted();
-    for (const [digest, bytes] of staged) known.set(digest, bytes);
-    const image = stored(source, config, sizeBytes);
+    // Only a whole image leaves anything behind.
+    for (const [digest, bytes] of ingest.staged) ingest.known.set(digest, bytes);
+    const image = {
+      id: source.config.digest,
+      manifestDigest: source.manifest.digest,
+      manifestMediaType: source.manifest.mediaType,
+      manifestSizeBytes: source.manifest.sizeBytes,
+      config,
+      layers: source.layers,
+      sizeBytes,
+    };
     this.held.set(image.id, image);
     return image;
   }
@@ -66,62 +93,46 @@ export class FakeStore implements ImageStore {
     this.held.delete(image.id);
   }
 
-  /** An archive has no origin: nothing present is reused for it. */
-  #known(origin: string | undefined): Blobs {
-    if (origin === undefined) return new Map();
-    const known = this.#host.blobsOf.get(origin) ?? new Map();
-    this.#host.blobsOf.set(origin, known);
-    return known;
+  async #layer(
+    ingest: Ingest,
+    layer: Descriptor,
+    diffId: string,
+    observe: IngestObserver,
+  ): Promise<number> {
+    if (ingest.known.has(layer.digest)) {
+      observe(layer, { state: "exists" });
+      return unpackedSize(layer, await this.#bytes(ingest, layer), diffId);
+    }
+    const total = layer.sizeBytes;
+    const tell = (progress: LayerProgress) => observe(layer, progress);
+    const bytes = await this.#bytes(
+      ingest,
+      layer,
+      (current) => tell({ state: "downloading", current, total }),
+    );
+    tell({ state: "downloaded" });
+    tell({ state: "extracting", current: total, total });
+    const size = unpackedSize(layer, bytes, diffId);
+    tell({ state: "done" });
+    return size;
   }
 
-  async #layer(
-    source: ImageSource,
-    layer: Descriptor,
-    known: Blobs,
-    observe: IngestObserver,
-    signal: AbortSignal,
-  ): Promise<Uint8Array> {
-    if (known.has(layer.digest)) observe(layer, { state: "exists" });
-    else observe(layer, { state: "downloading", current: 0, total: layer.sizeBytes });
-    const bytes = await fetch(source, layer, known, signal);
-    if (!known.has(layer.digest)) {
-      observe(layer, { state: "downloaded" });
-      observe(layer, { state: "extracting", current: layer.sizeBytes, total: layer.sizeBytes });
-      observe(layer, { state: "done" });
-    }
+  async #bytes(ingest: Ingest, blob: Descriptor, progress = (_bytes: number) => {}): Promise<Uint8Array> {
+    const { source, known, staged, signal } = ingest;
+    const present = known.get(blob.digest) ?? staged.get(blob.digest);
+    if (present) return present;
+    const key = `${source.origin} ${blob.digest}`;
+    const other = source.origin === undefined ? undefined : this.#host.underWay.get(key);
+    const begin = () => this.#begin(ingest, key, download(source, blob, progress, signal));
+    const bytes = other ? await other.catch(begin) : await begin();
+    staged.set(blob.digest, bytes);
     return bytes;
   }
+
+  /** Others may wait for what was begun until the ingest has ended. */
+  #begin({ began }: Ingest, key: string, work: Promise<Uint8Array>): Promise<Uint8Array> {
+    began.add(key);
+    this.#host.underWay.set(key, work);
+    return work;
+  }
 }
-
-const stored = (source: ImageSource, config: ImageConfig, sizeBytes: number): StoredImage => ({
-  id: source.config.digest,
-  manifestDigest: source.manifest.digest,
-  manifestMediaType: source.manifest.mediaType,
-  manifestSizeBytes: source.manifest.sizeBytes,
-  config,
-  layers: source.layers,
-  sizeBytes,
-});
-
-async function fetch(
-  source: ImageSource,
-  blob: Descriptor,
-  known: Blobs,
-  signal: AbortSignal,
-): Promise<Uint8Array> {
-  const present = known.get(blob.digest);
-  if (present) return present;
-  const parts: Uint8Array[] = [];
-  for await (const chunk of source.read(blob, 0, signal)) parts.push(chunk);
-  const bytes = Buffer.concat(parts);
-  verify(blob, bytes);
-  return bytes;
-}
-
-function verify({ digest, sizeBytes }: Descriptor, bytes: Uint8Array): void {
-  if (bytes.length !== sizeBytes) throw invalid(`blob ${digest} has ${bytes.length} bytes, not ${sizeBytes}`);
-  if (digestOf(bytes) !== digest) throw invalid(`blob ${digest} has another digest: ${digestOf(bytes)}`);
-}
-
-export const digestOf = (bytes: Uint8Array | string): string =>
-  `sha256:${createHash("sha256").update(bytes).digest("hex")}`;

@@ -5,7 +5,7 @@ import { inspectShapes } from "../../plugins/images/inspect.ts";
 import type { Undo } from "../../core/support/undo.ts";
 import { assert, test } from "../support/test.ts";
 import { bodyOf, openArea, request } from "./area.ts";
-import { digestOf } from "./fake-store.ts";
+import { digestOf } from "./fake-checks.ts";
 import { smallImage } from "./small-image.ts";
 
 type Listed = { Id: string; RepoTags: string[]; RepoDigests: string[]; Containers: number; Size: number };

@@ -1,7 +1,7 @@
 import type { ApiError } from "../../core/support/errors.ts";
 import { assert, eventually, rejection, test } from "../support/test.ts";
 import { linesOf, openArea, request } from "./area.ts";
-import { digestOf } from "./fake-store.ts";
+import { digestOf } from "./fake-checks.ts";
 import { smallImage } from "./small-image.ts";
 
 const pulled = (fromImage: string, tag = "latest") => request({ query: { fromImage, tag } });
@@ -16,7 +16,7 @@ test("pulls an image and tells it in Docker's lines", async (undo) => {
   assert.equal(lines, [
     { status: "Pulling from library/busybox", id: "latest" },
     { status: "Pulling fs layer", progressDetail: {}, id },
-    { status: "Downloading", progressDetail: { current: 0, total: sizeBytes }, id },
+    { status: "Downloading", progressDetail: { current: sizeBytes, total: sizeBytes }, id },
     { status: "Download complete", progressDetail: {}, id },
     { status: "Extracting", progressDetail: { current: sizeBytes, total: sizeBytes }, id },
     { status: "Pull complete", progressDetail: {}, id },
@@ -83,7 +83,7 @@ test("ends with an error and keeps nothing when a layer lies", async (undo) => {
   };
   area.registries.images.set("busybox:latest", { ...image, source });
   const error = await rejection(linesOf(await area.pull.create(pulled("busybox"))));
-  assert.match(error.message, /has another digest/);
+  assert.match(error.message, /other bytes than its digest says/);
   assert.is(area.table.list().length, 0);
   assert.is(area.store.held.size, 0);
 });

@@ -3,7 +3,7 @@ import type { Undo } from "../../core/support/undo.ts";
 import { parseReference } from "../../plugins/images/reference.ts";
 import { assert, rejection, test } from "../support/test.ts";
 import { bodyOf, openArea, request } from "./area.ts";
-import { digestOf } from "./fake-store.ts";
+import { digestOf } from "./fake-checks.ts";
 import { smallImage } from "./small-image.ts";
 
 const container = "c".repeat(64);

@@ -2,7 +2,7 @@
 import { gzipSync } from "node:zlib";
 import { pack } from "tar-stream";
 import type { Descriptor, ImageConfig, ImageSource } from "../../plugins/images/backend.ts";
-import { digestOf } from "./fake-store.ts";
+import { digestOf } from "./fake-checks.ts";
 
 export interface SmallImage {
   readonly id: string;
