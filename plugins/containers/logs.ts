@@ -12,6 +12,9 @@ import type { Instant } from "./model/instant.ts";
 import { outputType, requireStreams } from "./output.ts";
 import { ContainersToken } from "./tokens.ts";
 
+/** Timers of either runtime go no further; 24 days. */
+const longestTimerMs = 2 ** 31 - 1;
+
 /** `GET /containers/{id}/logs`. */
 export class Logs {
   readonly #containers: Containers;
@@ -43,7 +46,7 @@ export async function* logLines(
   const from = Math.min(cuts.stdout.position, cuts.stderr.position);
   const ended = yield* render(readLog(log, from, end), { ...view, cuts });
   // A container that does not run is not waited for, as with Docker.
-  if (follow && !ended) yield* render(followLog(log, end, run, untilSignal(view, signal)), view);
+  if (follow && !ended) yield* render(followUntil(container, end, run, view.until, signal), view);
 }
 
 /** Returns true when the time that was asked for is over. */
@@ -60,10 +63,22 @@ async function* render(
 }
 
 /** Following with `until` ends when that time comes, output or not. */
-function untilSignal({ until }: LineView, signal: AbortSignal): AbortSignal {
-  if (!until) return signal;
-  const leftMs = Math.max(0, until.seconds * 1000 + until.nanoseconds / 1e6 - Date.now());
-  return AbortSignal.any([signal, AbortSignal.timeout(Math.min(leftMs, 2 ** 31 - 1))]);
+async function* followUntil(
+  { log }: Container,
+  from: number,
+  run: number,
+  until: Instant | undefined,
+  signal: AbortSignal,
+): AsyncGenerator<Segment> {
+  if (!until) return yield* followLog(log, from, run, signal);
+  const over = new AbortController();
+  const leftMs = until.seconds * 1000 + until.nanoseconds / 1e6 - Date.now();
+  const timer = setTimeout(() => over.abort(), Math.max(0, Math.min(leftMs, longestTimerMs)));
+  try {
+    yield* followLog(log, from, run, AbortSignal.any([signal, over.signal]));
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 function viewOf(request: ApiRequest, container: Container): LineView {

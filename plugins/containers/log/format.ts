@@ -98,8 +98,9 @@ export function* recordsOf(segment: Buffer): Generator<LogRecord> {
 }
 
 function countNewlines(bytes: Uint8Array): number {
+  const length = bytes.length;
   let count = 0;
-  // A plain loop beats indexOf for the short lines that logs are made of.
-  for (let at = 0; at < bytes.length; at++) if (bytes[at] === newline) count++;
+  // A plain loop beats indexOf for short lines, and is quick enough for long ones.
+  for (let at = 0; at < length; at++) count += bytes[at] === newline ? 1 : 0;
   return count;
 }

@@ -76,6 +76,7 @@ class TailSearch {
 
   look(position: number, record: LogRecord): void {
     const side = this.#sides[record.stream];
+    if (side.done) return;
     // A line without its newline, at the end of a run, takes one of the lines as well.
     if (!side.open && !record.ends && this.#budget > 0) {
       this.#budget--;
