@@ -1,0 +1,86 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { BodySource } from "./body.ts";
+import { cut, send } from "./drained.ts";
+import { Intake } from "./intake.ts";
+import type { HijackReply, Transport } from "./transport.ts";
+import type { Wire } from "./wire.ts";
+
+/** Bytes of an unread body that are let run out before the connection is cut, so that the client reads the answer. */
+const mostDiscardedBytes = 16 * 1024 * 1024;
+/** How long such a body may stand still, in milliseconds. */
+const discardIdleMs = 10_000;
+
+/** An exchange over node:http's own request and response: everything that is not an upgrade. */
+export class PlainTransport implements Transport {
+  readonly message: IncomingMessage;
+  readonly #response: ServerResponse;
+  readonly #wire: Wire;
+  #uninvited: boolean;
+  #intake: Intake | undefined;
+
+  /** @param uninvited the client sent `Expect: 100-continue` and waits */
+  constructor(wire: Wire, message: IncomingMessage, response: ServerResponse, uninvited: boolean) {
+    this.message = message;
+    this.#response = response;
+    this.#wire = wire;
+    this.#uninvited = uninvited;
+  }
+
+  get answered(): boolean {
+    return this.#response.headersSent || this.#response.destroyed;
+  }
+
+  response(): ServerResponse {
+    // Whether an uninvited body still comes is up to the client: the connection cannot be used again.
+    if (this.#uninvited) this.#response.shouldKeepAlive = false;
+    return this.#response;
+  }
+
+  body(): BodySource {
+    return this.#intake ??= new Intake(this.message);
+  }
+
+  invite(): void {
+    if (!this.#uninvited) return;
+    this.#uninvited = false;
+    if (!this.answered) this.#response.writeContinue();
+  }
+
+  /** Without an upgrade there is no raw connection: the body of the request is the input, chunks the output. */
+  async hijack(reply: HijackReply, signal: AbortSignal): Promise<void> {
+    this.invite();
+    const input = this.#intake ??= new Intake(this.message);
+    const response = this.response();
+    this.#wire.begin(response, 200, reply.contentType);
+    response.flushHeaders();
+    try {
+      await reply.run({ input, signal, write: (chunk) => send(response, chunk, signal) });
+      response.end();
+    } catch (error) {
+      cut(response.socket);
+      throw error;
+    }
+  }
+
+  abort(reason: Error): void {
+    this.#intake?.fail(reason);
+  }
+
+  discardRest(): void {
+    if (this.message.complete || this.#uninvited) return;
+    this.#intake?.discard();
+    const { socket } = this.message;
+    const cut = () => socket.destroy();
+    let bytes = 0;
+    let timer = setTimeout(cut, discardIdleMs);
+    this.message.on("data", (chunk: Uint8Array) => {
+      bytes += chunk.length;
+      if (bytes > mostDiscardedBytes) cut();
+      clearTimeout(timer);
+      timer = setTimeout(cut, discardIdleMs);
+    });
+    this.message.once("end", () => clearTimeout(timer));
+    this.message.once("close", () => clearTimeout(timer));
+    this.message.resume();
+  }
+}
