@@ -19,7 +19,7 @@ export async function runCommandLine(words: readonly string[], builtIns: BuiltIn
     await buildProgram(builtIns).parseAsync(words, { from: "user" });
   } catch (error) {
     process.exitCode = isCommandLineError(error) ? exitCodeOf(error) : failed;
-    if (!isCommandLineError(error)) report(error, words.includes("--json"));
+    if (!isCommandLineError(error)) report(error, asksForJson(words));
   }
 }
 
@@ -32,6 +32,12 @@ function isCommandLineError(error: unknown): error is CommandLineError {
 
 function exitCodeOf(error: CommandLineError): number {
   return error.exitCode === 0 ? 0 : misused;
+}
+
+/** What follows `--` is another program's. */
+function asksForJson(words: readonly string[]): boolean {
+  const own = words.includes("--") ? words.slice(0, words.indexOf("--")) : words;
+  return own.includes("--json");
 }
 
 function report(error: unknown, asJson: boolean): void {
