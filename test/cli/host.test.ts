@@ -29,7 +29,6 @@ test("prints its version, and the daemon's when one is running", async (undo) =>
 test("examines the host, and leaves neither mounts nor files", async (undo) => {
   const dataDir = join(await temporaryDir(undo), "berth");
   await mkdir(dataDir);
-  const mountsBefore = await readFile("/proc/self/mountinfo", "utf8");
   const { stdout, exitCode } = await berth("doctor", "--json", "--data-dir", dataDir);
   const { ok, checks } = JSON.parse(stdout);
   assert.is(exitCode, ok ? 0 : 1);
@@ -38,7 +37,7 @@ test("examines the host, and leaves neither mounts nor files", async (undo) => {
     assert.ok(names.includes(name), name);
   }
   assert.equal(await readdir(dataDir), []);
-  assert.is(await readFile("/proc/self/mountinfo", "utf8"), mountsBefore);
+  assert.not.match(await readFile("/proc/self/mountinfo", "utf8"), dataDir);
 });
 
 test("tells a program that is missing from one that fails", async () => {
