@@ -42,7 +42,11 @@ export function abortable<T>(work: PromiseLike<T>, signal?: AbortSignal): Promis
   if (!signal) return Promise.resolve(work);
   return new Promise((resolve, reject) => {
     const abort = () => reject(signal.reason);
-    if (signal.aborted) return abort();
+    if (signal.aborted) {
+      // Nobody waits for the work any more; its failure must not count as unhandled, which ends the process.
+      work.then(undefined, () => {});
+      return abort();
+    }
     signal.addEventListener("abort", abort, { once: true });
     const settle = <A>(next: (value: A) => void) => (value: A) => {
       signal.removeEventListener("abort", abort);
