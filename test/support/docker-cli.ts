@@ -1,6 +1,6 @@
 /** The real docker CLI, in the versions at hand, against one socket. */
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { checkoutRoot } from "./berth-command.ts";
@@ -50,6 +50,11 @@ function findBinaries(): CliBinary[] {
     .filter((each, index, all) => all.findIndex(({ version }) => version === each.version) === index);
 }
 
+const configDirs: string[] = [];
+process.once("exit", () => {
+  for (const folder of configDirs) rmSync(folder, { recursive: true, force: true });
+});
+
 /** One CLI, bound to one job's socket, with a configuration directory of its own. */
 export class Docker {
   readonly #binary: CliBinary;
@@ -58,8 +63,7 @@ export class Docker {
 
   constructor(socketPath: string, binary: CliBinary = newestDocker) {
     this.#binary = binary;
-    mkdirSync(this.#configDir, { recursive: true });
-    process.once("exit", () => rmSync(this.#configDir, { recursive: true, force: true }));
+    configDirs.push(this.#configDir);
     const { DOCKER_CONTEXT: _context, DOCKER_API_VERSION: _version, ...rest } = process.env;
     this.#env = {
       ...rest,
@@ -94,6 +98,12 @@ export class Docker {
     const { code, stdout, stderr } = await this.run(args, options);
     if (code === 0) return stdout.trim();
     throw new Error(`docker ${args.join(" ")} exited with ${code}: ${stderr.trim()} ${stdout.trim()}`);
+  }
+
+  /** Keeps credentials for a registry where `docker login` would. */
+  keepCredentials(registry: string, user: string, password: string): void {
+    const auths = { [registry]: { auth: btoa(`${user}:${password}`) } };
+    writeFileSync(join(this.#configDir, "config.json"), JSON.stringify({ auths }));
   }
 
   /** Starts the CLI with pipes for all three streams. */

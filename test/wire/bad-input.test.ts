@@ -60,13 +60,20 @@ test("a name that is taken is 409, naming its owner", async (undo) => {
 test("a field that is not honoured yet is refused by name", async (undo) => {
   const { socketPath } = await daemon.job(undo);
   for (
-    const [field, value] of [["Privileged", true], ["Binds", ["/etc:/host"]], ["Memory", 1 << 28]] as const
+    const [field, value] of [["Binds", ["/etc:/host"]], ["Memory", 1 << 28], ["PidsLimit", 5]] as const
   ) {
     const body = { Image: "busybox", HostConfig: { [field]: value } };
     const refused = await must(400, socketPath, "POST", "/containers/create", { body });
     assert.match(refused.json.message, `HostConfig.${field}`);
   }
   assert.equal((await must(200, socketPath, "GET", "/containers/json?all=1")).json, []);
+});
+
+test("what the policy refuses is 403, naming field and policy", async (undo) => {
+  const { socketPath } = await daemon.job(undo);
+  const body = { Image: "busybox", HostConfig: { Privileged: true } };
+  const refused = await must(403, socketPath, "POST", "/containers/create", { body });
+  assert.match(refused.json.message, /HostConfig\.Privileged.*policy\.privileged/);
 });
 
 test("half a request is timed out, and the job answers others meanwhile", async (undo) => {

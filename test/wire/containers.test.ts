@@ -1,4 +1,5 @@
 /** The life of a container with the docker CLI: create to rm, logs, attach, wait, stop and kill. */
+import { once } from "node:events";
 import { assert, eventually, test } from "../support/test.ts";
 import { size, testWithEachCli, wire } from "../support/wire.ts";
 
@@ -8,7 +9,7 @@ testWithEachCli("creates, starts, waits, inspects and removes", async (undo, bin
   const { docker } = await daemon.job(undo, { binary });
   const id = await docker.ok(["create", "--name", "one", "-e", "A=1", "busybox", "sh", "-c", "exit 4"]);
   const state = ["inspect", "--format", "{{.State.Status}} {{.State.ExitCode}} {{.Config.Env}}", "one"];
-  assert.match(await docker.ok(state), /^created 0 \[A=1 PATH=/);
+  assert.match(await docker.ok(state), /^created 0 \[.*A=1.*\]$/);
   assert.is(await docker.ok(["start", "one"]), "one");
   assert.is(await docker.ok(["wait", "one"]), "4");
   assert.match(await docker.ok(state), /^exited 4 /);
@@ -31,14 +32,13 @@ test("starts again what ended, and keeps what it wrote", async (undo) => {
 
 testWithEachCli("shows logs: whole, the tail, with times, since a time", async (undo, binary) => {
   const { docker } = await daemon.job(undo, { binary });
-  await docker.ok(["run", "--name", "talker", "busybox", "sh", "-c", "echo one; echo two; echo three >&2"]);
-  const whole = await docker.run(["logs", "talker"]);
-  assert.equal(whole, { code: 0, stdout: "one\ntwo\n", stderr: "three\n" });
-  const tail = await docker.run(["logs", "--tail", "2", "talker"]);
-  assert.equal(tail, { code: 0, stdout: "two\n", stderr: "three\n" });
+  await docker.ok(["run", "--name", "mixed", "busybox", "sh", "-c", "echo out; echo err >&2"]);
+  assert.equal(await docker.run(["logs", "mixed"]), { code: 0, stdout: "out\n", stderr: "err\n" });
+  await docker.ok(["run", "--name", "talker", "busybox", "sh", "-c", "echo one; echo two; echo three"]);
+  assert.is(await docker.ok(["logs", "--tail", "2", "talker"]), "two\nthree");
   assert.match(await docker.ok(["logs", "-t", "talker"]), /^\d{4}-\d\d-\d\dT[\d:]+\.\d{9}Z one\n/);
   assert.is(await docker.ok(["logs", "--since", "2100-01-01T00:00:00Z", "talker"]), "");
-  assert.is(await docker.ok(["logs", "--since", "10m", "talker"]), "one\ntwo");
+  assert.is(await docker.ok(["logs", "--since", "10m", "talker"]), "one\ntwo\nthree");
 });
 
 testWithEachCli("follows logs until the container ends", async (undo, binary) => {
@@ -65,19 +65,15 @@ testWithEachCli("follows logs until the container ends", async (undo, binary) =>
 
 testWithEachCli("attaches to what runs, and gets its exit code", async (undo, binary) => {
   const { docker } = await daemon.job(undo, { binary });
-  await docker.ok([
-    "run",
-    "-di",
-    "--name",
-    "asker",
-    "busybox",
-    "sh",
-    "-c",
-    'read line; echo "heard $line"; exit 6',
-  ]);
-  const { code, stdout } = await docker.run(["attach", "asker"], { stdin: "something\n" });
-  assert.is(stdout, "heard something\n");
-  assert.is(code, 6);
+  const script = 'read line; echo "heard $line"; read line; exit 6';
+  await docker.ok(["run", "-di", "--name", "asker", "busybox", "sh", "-c", script]);
+  const attached = docker.start(["attach", "asker"]);
+  const ended = once(attached, "close");
+  attached.stdin!.write("something\n");
+  const [heard] = await once(attached.stdout!.setEncoding("utf8"), "data");
+  assert.is(heard, "heard something\n");
+  attached.stdin!.end("more\n");
+  assert.equal(await ended, [6, null]);
 });
 
 testWithEachCli("stops with the stop signal, and kills what does not listen", async (undo, binary) => {

@@ -28,19 +28,16 @@ testWithEachCli("pulls by itself when a container's image is missing", async (un
   assert.match(stderr, `Unable to find image '${registry.host}/app:latest' locally`);
 });
 
-testWithEachCli("pulls with the credentials of docker login, and not without", async (undo, binary) => {
+testWithEachCli("pulls with the credentials that the CLI keeps, and not without", async (undo, binary) => {
   const registry = await startRegistry(undo, { auth: true });
   await registry.push(await buildImage(), "private", "1");
   const { docker } = await daemon.job(undo, { binary, image: null });
   const refused = await docker.run(["pull", `${registry.host}/private:1`]);
   assert.is(refused.code, 1);
   assert.match(refused.stderr, /no basic auth credentials|unauthorized|denied/);
-  const wrong = await docker.run(["login", "-u", registryUser, "--password-stdin", registry.host], {
-    stdin: "wrong",
-  });
-  assert.is(wrong.code, 1, wrong.stdout);
-  const login = ["login", "-u", registryUser, "--password-stdin", registry.host];
-  assert.match(await docker.ok(login, { stdin: registryPassword }), "Login Succeeded");
+  docker.keepCredentials(registry.host, registryUser, "wrong");
+  assert.is((await docker.run(["pull", `${registry.host}/private:1`])).code, 1);
+  docker.keepCredentials(registry.host, registryUser, registryPassword);
   await docker.ok(["pull", `${registry.host}/private:1`]);
   assert.is(await docker.ok(["run", "--rm", `${registry.host}/private:1`, "echo", "in"]), "in");
 });
@@ -49,8 +46,7 @@ test("another job pulls a private image only with credentials of its own", async
   const registry = await startRegistry(undo, { auth: true });
   await registry.push(await buildImage(), "secret", "1");
   const [one, two] = [await daemon.job(undo, { image: null }), await daemon.job(undo, { image: null })];
-  const login = ["login", "-u", registryUser, "--password-stdin", registry.host];
-  await one.docker.ok(login, { stdin: registryPassword });
+  one.docker.keepCredentials(registry.host, registryUser, registryPassword);
   await one.docker.ok(["pull", `${registry.host}/secret:1`]);
   assert.is((await two.docker.run(["pull", `${registry.host}/secret:1`])).code, 1);
   assert.is(await two.docker.ok(["images", "-q"]), "");
