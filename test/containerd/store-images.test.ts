@@ -68,6 +68,14 @@ test("keeps a closed job's image for the next one", async (undo) => {
   assert.equal(again.reads, []);
 });
 
+test("keeps nothing of an archive's image when its job closes", async (undo) => {
+  const connection = await privateContainerd(undo);
+  const one = (await TestStores.open(undo, connection)).job("one");
+  await one.store.ingest(imageOf([await layerOf({ "a": "1" })], undefined), quiet, never);
+  await one.close();
+  assert.equal(await contents(connection), { blobs: [], snapshots: [], leases: [cacheLeaseId], writes: [] });
+});
+
 test("lets go of a released image and keeps the job's others", async (undo) => {
   const connection = await privateContainerd(undo);
   const { store } = (await TestStores.open(undo, connection)).job("one");

@@ -149,6 +149,23 @@ export function imageStoreContract(name: string, start: (undo: Undo) => Promise<
   });
 
   behaviour(
+    "does not take a manifest for the image: one served as a layer gives no right",
+    async (engine) => {
+      const secret = await layerOf({ "secret": "job one's own" });
+      const owner = imageOf([secret], "registry.test/private");
+      await take(await engine.openJob("one"), owner);
+      const two = await engine.openJob("two");
+      const { mediaType } = secret.descriptor;
+      const { bytes, digest, sizeBytes } = owner.manifest;
+      const disguised = { blob: bytes, diffId: secret.diffId, descriptor: { mediaType, digest, sizeBytes } };
+      await rejection(take(two, imageOf([disguised], "hostile.test/thief")));
+      const thief = imageOf([secret], "hostile.test/thief");
+      thief.blobs.clear();
+      await rejection(take(two, thief));
+    },
+  );
+
+  behaviour(
     "refuses a layer that unpacks to something else, and keeps its place free for the true one",
     async (engine) => {
       const real = await layerOf({ "bin/": "", "bin/tool": "good" });

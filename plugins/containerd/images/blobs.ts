@@ -49,13 +49,11 @@ export class Blobs {
 
   /** Resolves when the blob is in the store, held by the lease, and the source has a right to it. */
   async ensure(blob: Descriptor, context: IngestContext, report: ProgressListener): Promise<void> {
-    const { source: { origin }, leaseId, signal } = context;
-    // Held first, looked for then: collection cannot come between. A lease may list what is not there yet.
-    await this.#connection.leases.addResource({ id: leaseId, resource: contentResource(blob.digest) });
+    const { source: { origin }, signal } = context;
     if (origin === undefined) return this.#bring(blob, context, report);
     for (;;) {
       signal.throwIfAborted();
-      if (await this.rightful(blob, origin)) return report({ state: "exists" });
+      if (await this.#holdRightful(blob, context)) return report({ state: "exists" });
       const key = `${origin} ${blob.digest}`;
       const bring = (reportToAll: ProgressListener) => this.#bring(blob, context, reportToAll);
       if (await this.#flights.join(key, report, signal, bring)) return;
@@ -83,11 +81,10 @@ export class Blobs {
     labels: Record<string, string>,
     { leaseId, signal }: IngestContext,
   ): Promise<void> {
-    await this.#connection.leases.addResource({ id: leaseId, resource: contentResource(blob.digest) });
     const chunks = (async function* () {
       yield bytes;
     })();
-    const written = await this.info(blob.digest) === undefined &&
+    const written = !await this.#holdPresent(blob.digest, leaseId) &&
       await writeBlob(this.#connection, { descriptor: blob, labels, leaseId, chunks }, signal);
     if (!written) await this.label(blob.digest, labels);
   }
@@ -96,7 +93,7 @@ export class Blobs {
   async #bring(blob: Descriptor, context: IngestContext, report: ProgressListener): Promise<void> {
     const { source, leaseId, signal } = context;
     const chunks = () => verifiedChunks(source, blob, signal, throttled(blob, report));
-    const present = await this.info(blob.digest);
+    const present = await this.#holdPresent(blob.digest, leaseId);
     const labels = originRecord(source.origin, present);
     const written = !present &&
       await writeBlob(this.#connection, { descriptor: blob, labels, leaseId, chunks: chunks() }, signal);
@@ -106,6 +103,21 @@ export class Blobs {
       await this.label(blob.digest, labels);
     }
     report({ state: "downloaded" });
+  }
+
+  async #holdRightful(blob: Descriptor, { source: { origin }, leaseId }: IngestContext): Promise<boolean> {
+    const hasRight = await this.rightful(blob, origin) !== undefined;
+    return hasRight && await this.#holdPresent(blob.digest, leaseId) !== undefined;
+  }
+
+  /**
+   * Puts a blob that is there under the lease, and looks again: collection may have come between. One that is
+   * not there comes under the lease when it is written.
+   */
+  async #holdPresent(digest: string, leaseId: string): Promise<Info | undefined> {
+    if (!await this.info(digest)) return undefined;
+    await this.#connection.leases.addResource({ id: leaseId, resource: contentResource(digest) });
+    return this.info(digest);
   }
 }
 

@@ -22,6 +22,7 @@ export function checkSource(source: ImageSource, settings: Settings): void {
   if (digest !== manifest.digest || manifest.bytes.length !== manifest.sizeBytes) {
     throw invalid(`manifest ${manifest.digest} has other bytes than its digest says`);
   }
+  checkReferences(source);
   if (config.sizeBytes > settings.maxConfigBytes) {
     throw invalid(
       `image configuration ${config.digest} has ${config.sizeBytes} bytes, and maxConfigBytes is ${settings.maxConfigBytes}`,
@@ -41,5 +42,28 @@ function checkDescriptor({ digest, sizeBytes }: Descriptor): void {
   if (!isDigest(digest)) throw invalid(`"${digest}" is no sha256 digest`);
   if (!Number.isSafeInteger(sizeBytes) || sizeBytes < 0) {
     throw invalid(`${digest} has an impossible size: ${sizeBytes}`);
+  }
+}
+
+/**
+ * What is known of a manifest is known by its digest: that an origin has the whole image, for one. So the
+ * digest must stand for this configuration and these layers and no others.
+ */
+function checkReferences({ manifest, config, layers }: ImageSource): void {
+  let body: { config?: Partial<Descriptor>; layers?: Partial<Descriptor>[] };
+  try {
+    body = JSON.parse(new TextDecoder().decode(manifest.bytes)) ?? {};
+  } catch (error) {
+    throw invalid(`manifest ${manifest.digest} is not JSON`, error);
+  }
+  const said = [
+    body.config?.digest,
+    ...(Array.isArray(body.layers) ? body.layers : []).map((layer) => layer?.digest),
+  ];
+  const meant = [config.digest, ...layers.map((layer) => layer.digest)];
+  if (said.length !== meant.length || said.some((digest, index) => digest !== meant[index])) {
+    throw invalid(
+      `manifest ${manifest.digest} names another configuration or other layers than the image has`,
+    );
   }
 }

@@ -7,27 +7,45 @@ import { createHash } from "node:crypto";
 export const uncompressedLabel = "containerd.io/uncompressed";
 
 const originPrefix = "berth/origin.";
-
-/**
- * Label of a blob that says: this origin served these very bytes. An origin can be longer than a label may be,
- * so its hash stands for it; 128 bits, so that nobody finds a second origin with the same.
- */
-export function originLabel(origin: string): string {
-  return originPrefix + createHash("sha256").update(origin).digest("hex").slice(0, 32);
-}
+const completePrefix = "berth/complete.";
 
 /** Origins on record for one blob. Another one has to bring the bytes each time, which is slow and right. */
 const maxOrigins = 64;
 
+/** Label of a blob that says: this origin served these very bytes. */
+export const originLabel = (origin: string): string => originPrefix + hashOf(origin);
+
+/**
+ * Label of a manifest that says: the whole image came from this origin, every part of it, and was unpacked. Its
+ * value is the unpacked size in bytes. Not the same as {@link originLabel}: a registry can serve the bytes of
+ * somebody's manifest as if they were a layer, and so get that label without having the image.
+ */
+export const completeLabel = (origin: string): string => completePrefix + hashOf(origin);
+
+/** The labels of a blob that is there, if it is. */
+type Labelled = { readonly labels: Readonly<Record<string, string>> } | undefined;
+
 /** The label that records an origin of a blob; none for archives, and none when the blob's record is full. */
-export function originRecord(
-  origin: string | undefined,
-  blob: { readonly labels: Readonly<Record<string, string>> } | undefined,
-): Record<string, string> {
-  const recorded = Object.keys(blob?.labels ?? {}).filter((name) => name.startsWith(originPrefix)).length;
-  if (origin === undefined || recorded >= maxOrigins) return {};
+export function originRecord(origin: string | undefined, blob: Labelled): Record<string, string> {
+  if (origin === undefined || isFull(blob, originPrefix)) return {};
   return { [originLabel(origin)]: new Date().toISOString() };
 }
+
+/** The label that records an origin of a whole image. */
+export function completeRecord(
+  origin: string | undefined,
+  sizeBytes: number,
+  manifest: Labelled,
+): Record<string, string> {
+  if (origin === undefined || isFull(manifest, completePrefix)) return {};
+  return { [completeLabel(origin)]: String(sizeBytes) };
+}
+
+const isFull = (blob: Labelled, prefix: string): boolean =>
+  Object.keys(blob?.labels ?? {}).filter((name) => name.startsWith(prefix)).length >= maxOrigins;
+
+/** An origin can be longer than a label may be. 128 bits, so that nobody finds a second origin with the same. */
+const hashOf = (origin: string): string => createHash("sha256").update(origin).digest("hex").slice(0, 32);
 
 /** The labels that let garbage collection find an image's configuration and layers from its manifest. */
 export function manifestReferences(

@@ -12,11 +12,11 @@ import { engineError, unlessMissing } from "../errors.ts";
 import { contentResource, type JobLease } from "../lease.ts";
 import type { Settings } from "../settings.ts";
 import type { IngestContext } from "./blobs.ts";
-import { chainIds } from "./chain-id.ts";
+import { chainIds, rootChainId } from "./chain-id.ts";
 import { checkSource } from "./check-source.ts";
 import { parseImageConfig } from "./image-config.ts";
 import { fetchAndUnpack } from "./layers.ts";
-import { manifestReferences, originRecord, snapshotReference } from "./labels.ts";
+import { completeLabel, completeRecord, manifestReferences, snapshotReference } from "./labels.ts";
 import type { SharedImages } from "./shared-images.ts";
 import type { PlacedLayer } from "./unpack.ts";
 
@@ -85,7 +85,7 @@ export class ContainerdImageStore implements ImageStore {
   }
 
   /**
-   * The quick way for what another job brought from the same origin: writes one record and reads the rest. The
+   * The quick way for an image that another job brought from the same origin as a whole: writes one record. The
    * manifest is looked for again once it is held: if it is there then, so is all that it refers to.
    */
   async #present(
@@ -93,18 +93,19 @@ export class ContainerdImageStore implements ImageStore {
     jobLease: string,
     observe: IngestObserver,
   ): Promise<StoredImage | undefined> {
-    const { origin, manifest, config, layers } = source;
+    const { origin, manifest, layers } = source;
     const { blobs, unpacker } = this.#shared;
-    if (!await blobs.rightful(manifest, origin)) return undefined;
-    const rights = await Promise.all([config, ...layers].map((blob) => blobs.rightful(blob, origin)));
-    if (!rights.every(Boolean)) return undefined;
-    const parsed = await this.#readConfig(source);
-    const unpacked = await Promise.all(place(layers, parsed).map((layer) => unpacker.isUnpacked(layer)));
-    if (!unpacked.every(Boolean)) return undefined;
+    if (origin === undefined || !(await blobs.info(manifest.digest))?.labels[completeLabel(origin)]) {
+      return undefined;
+    }
     await this.#hold(manifest.digest, jobLease);
-    if (!await blobs.info(manifest.digest)) return undefined;
+    const sizeBytes = (await blobs.info(manifest.digest))?.labels[completeLabel(origin)];
+    if (sizeBytes === undefined) return undefined;
+    const config = await this.#readConfig(source);
+    const top = rootChainId(config);
+    if (top !== undefined && !await unpacker.has(top)) return undefined;
     layers.forEach((layer) => observe(layer, { state: "exists" }));
-    return this.#describe(source, parsed);
+    return describe(source, config, Number(sizeBytes));
   }
 
   async #bring(context: IngestContext, jobLease: string, observe: IngestObserver): Promise<StoredImage> {
@@ -114,42 +115,50 @@ export class ContainerdImageStore implements ImageStore {
     const config = await this.#readConfig(source);
     const layers = place(source.layers, config);
     await fetchAndUnpack(layers, context, this.#shared, this.#settings.concurrentLayers, observe);
-    const topChainId = layers.at(-1)?.chainId;
-    await blobs.label(source.config.digest, snapshotReference(this.#settings.snapshotter, topChainId));
+    await blobs.label(
+      source.config.digest,
+      snapshotReference(this.#settings.snapshotter, rootChainId(config)),
+    );
+    const sizeBytes = await this.#shared.unpacker.sizeOf(layers.map((layer) => layer.chainId));
     // Last: a manifest that is there refers to what is there.
-    await this.#putManifest(context);
+    await this.#putManifest(context, sizeBytes);
     context.signal.throwIfAborted();
-    await this.#shared.cache(source.manifest.digest);
+    // Nobody can have an archive's image without bringing it, so that keeping it would help nobody.
+    if (source.origin !== undefined) await this.#shared.cache(source.manifest.digest);
     await this.#hold(source.manifest.digest, jobLease);
-    return this.#describe(source, config);
+    return describe(source, config, sizeBytes);
   }
 
   async #hold(manifestDigest: string, jobLease: string): Promise<void> {
     await this.#connection.leases.addResource({ id: jobLease, resource: contentResource(manifestDigest) });
   }
 
-  async #putManifest(context: IngestContext): Promise<void> {
+  async #putManifest(context: IngestContext, sizeBytes: number): Promise<void> {
     const { manifest, config, layers, origin } = context.source;
     const references = manifestReferences(config.digest, layers.map((layer) => layer.digest));
-    const record = originRecord(origin, await this.#shared.blobs.info(manifest.digest));
+    const record = completeRecord(origin, sizeBytes, await this.#shared.blobs.info(manifest.digest));
     await this.#shared.blobs.put(manifest, manifest.bytes, { ...references, ...record }, context);
   }
 
   async #readConfig({ config, layers }: ImageSource): Promise<ImageConfig> {
     return parseImageConfig(await this.#shared.blobs.read(config), config.digest, layers.length);
   }
+}
 
-  async #describe({ manifest, config, layers }: ImageSource, parsed: ImageConfig): Promise<StoredImage> {
-    return {
-      id: config.digest,
-      manifestDigest: manifest.digest,
-      manifestMediaType: manifest.mediaType,
-      manifestSizeBytes: manifest.sizeBytes,
-      config: parsed,
-      layers: layers.map(({ mediaType, digest, sizeBytes }) => ({ mediaType, digest, sizeBytes })),
-      sizeBytes: await this.#shared.unpacker.sizeOf(chainIds(parsed.rootfs.diff_ids)),
-    };
-  }
+function describe(
+  { manifest, config, layers }: ImageSource,
+  parsed: ImageConfig,
+  sizeBytes: number,
+): StoredImage {
+  return {
+    id: config.digest,
+    manifestDigest: manifest.digest,
+    manifestMediaType: manifest.mediaType,
+    manifestSizeBytes: manifest.sizeBytes,
+    config: parsed,
+    layers: layers.map(({ mediaType, digest, sizeBytes }) => ({ mediaType, digest, sizeBytes })),
+    sizeBytes,
+  };
 }
 
 /** Puts each layer in its place in the chain. */

@@ -38,26 +38,20 @@ export class Unpacker {
     this.#settings = settings;
   }
 
-  /**
-   * Whether this very blob was seen to unpack to its diff ID, and the snapshot is there. The caller has made sure of
-   * the job's right to the blob, and to those of all layers below.
-   */
-  async isUnpacked({ blob, diffId, chainId }: PlacedLayer): Promise<boolean> {
-    const [info, snapshot] = await Promise.all([
-      this.#blobs.info(blob.digest),
-      unlessMissing(
-        this.#connection.snapshots.stat({ snapshotter: this.#settings.snapshotter, key: chainId }),
-      ),
-    ]);
-    return snapshot !== undefined && info?.labels[uncompressedLabel] === diffId;
+  /** Whether a chain's snapshot is there. */
+  async has(chainId: string): Promise<boolean> {
+    const { snapshotter } = this.#settings;
+    return await unlessMissing(this.#connection.snapshots.stat({ snapshotter, key: chainId })) !== undefined;
   }
 
-  /** Resolves when the layer's snapshot is there, held by the lease. */
+  /**
+   * Resolves when the layer's snapshot is there, held by the lease. The caller has made sure of the job's right to
+   * the blob, and that those of all layers below are unpacked.
+   */
   async ensure(layer: PlacedLayer, context: IngestContext, report: ProgressListener): Promise<void> {
-    await this.#hold(layer, context);
     for (;;) {
       context.signal.throwIfAborted();
-      if (await this.isUnpacked(layer)) return;
+      if (await this.#holdUnpacked(layer, context)) return;
       const unpack = (reportToAll: ProgressListener) => this.#unpack(layer, context, reportToAll);
       if (await this.#flights.join(layer.chainId, report, context.signal, unpack)) return;
     }
@@ -72,27 +66,36 @@ export class Unpacker {
     return usages.reduce((sum, { size }) => sum + Number(size), 0);
   }
 
-  #hold({ chainId }: PlacedLayer, { leaseId }: IngestContext): Promise<unknown> {
+  /**
+   * Puts the layer's snapshot under the lease, if it is there and this very blob was seen to unpack to its diff ID.
+   * Looks again after: collection may have come between.
+   */
+  async #holdUnpacked({ blob, diffId, chainId }: PlacedLayer, { leaseId }: IngestContext): Promise<boolean> {
+    const [info, isThere] = await Promise.all([this.#blobs.info(blob.digest), this.has(chainId)]);
+    if (!isThere || info?.labels[uncompressedLabel] !== diffId) return false;
     const resource = snapshotResource(this.#settings.snapshotter, chainId);
-    return this.#connection.leases.addResource({ id: leaseId, resource });
+    await this.#connection.leases.addResource({ id: leaseId, resource });
+    return this.has(chainId);
   }
 
+  /** Returns when the content was unpacked and seen to be right, and its snapshot is there. */
   async #unpack(layer: PlacedLayer, context: IngestContext, report: ProgressListener): Promise<void> {
     const { snapshotter } = this.#settings;
-    const { snapshots } = this.#connection;
+    const { snapshots, leases } = this.#connection;
+    const { leaseId, signal } = context;
     const key = unpackPrefix + randomUUID();
     const { mounts } = await snapshots.prepare(
       { snapshotter, key, parent: layer.parent ?? "" },
-      underLease(context.leaseId, { signal: context.signal }),
+      underLease(leaseId, { signal }),
     );
     try {
-      await this.#apply(layer, key, mounts, context.signal, report);
-      const commit = { snapshotter, key, name: layer.chainId };
-      await snapshots.commit(commit, underLease(context.leaseId));
+      await this.#apply(layer, key, mounts, signal, report);
+      await snapshots.commit({ snapshotter, key, name: layer.chainId }, underLease(leaseId));
     } catch (error) {
       await unlessMissing(snapshots.remove({ snapshotter, key })).catch(() => {});
-      // The same content came in another blob before; it is as good.
       if (!isAlreadyThere(error)) throw error;
+      // The same content came in another blob before; it is as good.
+      await leases.addResource({ id: leaseId, resource: snapshotResource(snapshotter, layer.chainId) });
     }
     await this.#blobs.label(layer.blob.digest, { [uncompressedLabel]: layer.diffId });
   }
