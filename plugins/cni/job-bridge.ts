@@ -12,6 +12,8 @@ import { Turns } from "./turns.ts";
 /** How an interface is attached. */
 export interface AttachOptions {
   readonly defaultRoute?: boolean;
+  /** Resolves when the target's namespace exists; what can be done before is. Default: it exists. */
+  readonly namespaceMade?: Promise<void>;
   /** Ranges that the subnet must not meet, if it is still to be chosen. */
   readonly occupied?: readonly Cidr[];
 }
@@ -93,9 +95,13 @@ export class JobBridge {
     this.#record = undefined;
   }
 
-  async #add(target: CniTarget, { defaultRoute }: AttachOptions): Promise<CniResult> {
+  async #add(target: CniTarget, options: AttachOptions): Promise<CniResult> {
+    await options.namespaceMade;
     const record = this.#record!;
-    const config = networkConfig(this.#host.paths, record, { mtu: this.#mtu, defaultRoute });
+    const config = networkConfig(this.#host.paths, record, {
+      mtu: this.#mtu,
+      defaultRoute: options.defaultRoute,
+    });
     try {
       return await this.#host.programs.add("bridge", config, target, this.#job.signal);
     } catch (error) {

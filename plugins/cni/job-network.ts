@@ -84,16 +84,21 @@ export class BridgedJobNetwork implements JobNetwork {
     await mkdir(directory, { recursive: true, mode: 0o700 });
     const target = this.#target(join(directory, String(this.#made++)));
     try {
-      await createNamespace(target.namespacePath, signal);
+      const namespaceMade = createNamespace(target.namespacePath, signal);
       const [result] = await together([
-        this.#bridge.attach(target, { defaultRoute: true }),
-        this.#host.programs.add("loopback", loopbackConfig, { ...target, interfaceName: "lo" }, signal),
+        this.#bridge.attach(target, { defaultRoute: true, namespaceMade }),
+        namespaceMade.then(() => this.#bringUpLoopback(target)),
       ]);
       return asAttachment(result, target);
     } catch (error) {
       await this.#remove(target).catch(() => {});
       throw error;
     }
+  }
+
+  async #bringUpLoopback(target: CniTarget): Promise<void> {
+    const loopback = { ...target, interfaceName: "lo" };
+    await this.#host.programs.add("loopback", loopbackConfig, loopback, this.#job.signal);
   }
 
   #destroy({ namespacePath }: NetworkAttachment): Promise<void> {

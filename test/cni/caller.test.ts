@@ -4,7 +4,7 @@ import { apiErrorOf } from "../../core/support/errors.ts";
 import { run } from "../../core/support/spawn.ts";
 import { differences, snapshotHost } from "../support/leaks.ts";
 import { assert, rejection, test } from "../support/test.ts";
-import { inNamespace, pings, startCaller, startCni } from "./lab.ts";
+import { inNamespace, pings, reaches, startCaller, startCni } from "./lab.ts";
 
 test("joins the caller to its own job's network and to no other", async (undo) => {
   const { openJob } = await startCni(undo);
@@ -12,10 +12,10 @@ test("joins the caller to its own job's network and to no other", async (undo) =
   const mine = await openJob("mine", { callerNetns: caller.namespacePath });
   const other = await openJob("other");
   const [sibling, stranger] = [await mine.network.lend("c1"), await other.network.lend("c2")];
-  assert.ok(await pings(caller.namespacePath, sibling.ipAddress));
+  assert.ok(await reaches(caller.namespacePath, sibling.ipAddress));
   const { stdout } = await inNamespace(caller.namespacePath, "ip", "-json", "-4", "addr", "show", "berth0");
   const [own] = JSON.parse(stdout)[0].addr_info;
-  assert.ok(await pings(sibling.namespacePath, own.local));
+  assert.ok(await reaches(sibling.namespacePath, own.local));
   assert.not.ok(await pings(caller.namespacePath, stranger.ipAddress));
   assert.not.ok(await pings(stranger.namespacePath, own.local));
 });
@@ -29,7 +29,7 @@ test("keeps a caller with a default route through the host out of other jobs", a
   ];
   const [sibling, stranger] = [await mine.network.lend("c1"), await other.network.lend("c2")];
   await inNamespace(caller.namespacePath, "ip", "route", "add", "default", "via", sibling.gateway);
-  assert.ok(await pings(caller.namespacePath, sibling.gateway));
+  assert.ok(await reaches(caller.namespacePath, sibling.gateway));
   assert.not.ok(await pings(caller.namespacePath, stranger.ipAddress));
   assert.not.ok(await pings(caller.namespacePath, stranger.gateway));
 });
@@ -49,7 +49,7 @@ test("joins a namespace that is bound to a path", async (undo) => {
   await run("unshare", [`--net=${path}`, "true"]);
   undo.add("bound namespace", () => run("umount", [path]));
   const { network } = await openJob("j1", { callerNetns: path });
-  assert.ok(await pings(path, (await network.lend("c1")).ipAddress));
+  assert.ok(await reaches(path, (await network.lend("c1")).ipAddress));
 });
 
 test("joins one caller to two jobs, which still do not see each other", async (undo) => {
@@ -58,8 +58,8 @@ test("joins one caller to two jobs, which still do not see each other", async (u
   const callerNetns = caller.namespacePath;
   const [a, b] = [await openJob("a", { callerNetns }), await openJob("b", { callerNetns })];
   const [inA, inB] = [await a.network.lend("c1"), await b.network.lend("c2")];
-  assert.ok(await pings(callerNetns, inA.ipAddress));
-  assert.ok(await pings(callerNetns, inB.ipAddress));
+  assert.ok(await reaches(callerNetns, inA.ipAddress));
+  assert.ok(await reaches(callerNetns, inB.ipAddress));
   assert.not.ok(await pings(inA.namespacePath, inB.ipAddress));
 });
 
@@ -106,7 +106,7 @@ test("does nothing for a caller on the host, which reaches the containers anyway
     ),
     [],
   );
-  assert.ok(await pings("/proc/self/ns/net", (await network.lend("c1")).ipAddress));
+  assert.ok(await reaches("/proc/self/ns/net", (await network.lend("c1")).ipAddress));
 });
 
 for (

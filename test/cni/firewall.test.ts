@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { run } from "../../core/support/spawn.ts";
 import type { Undo } from "../../core/support/undo.ts";
 import { assert, test } from "../support/test.ts";
-import { inNamespace, pings, startCni } from "./lab.ts";
+import { inNamespace, pings, reaches, startCni } from "./lab.ts";
 
 /** A machine outside: a namespace behind a veth pair, which knows a way to the host and to nothing behind it. */
 async function startOutside(undo: Undo, directory: string, prefix = "bo") {
@@ -41,7 +41,7 @@ test("lets containers out under the host's address, past a firewall that forward
   const { network } = await openJob("j1");
   const inside = await network.lend("c1");
   // The outside has no route back: an answer comes only when the sender was the host.
-  assert.ok(await pings(inside.namespacePath, outside.address));
+  assert.ok(await reaches(inside.namespacePath, outside.address));
 });
 
 test("lets nobody in from outside", async (undo) => {
@@ -50,9 +50,9 @@ test("lets nobody in from outside", async (undo) => {
   const { network } = await openJob("j1");
   const inside = await network.lend("c1");
   await inNamespace(outside.namespacePath, "ip", "route", "add", "default", "via", outside.host);
-  assert.ok(await pings(outside.namespacePath, outside.host));
+  assert.ok(await reaches(outside.namespacePath, outside.host));
   assert.not.ok(await pings(outside.namespacePath, inside.ipAddress));
-  assert.ok(await pings("/proc/self/ns/net", inside.ipAddress), "the host itself reaches containers");
+  assert.ok(await reaches("/proc/self/ns/net", inside.ipAddress), "the host itself reaches containers");
 });
 
 test("leaves it to Docker's own rules who reaches Docker's containers", async (undo) => {

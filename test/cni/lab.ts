@@ -110,7 +110,13 @@ export async function inNamespace(path: string, ...command: string[]) {
   return await run("nsenter", [`--net=${path}`, ...command], { exitCodes, timeoutMs: 20_000 });
 }
 
-/** Whether a host answers a ping sent from a network namespace, within a second. */
+/** Whether a host answers one of five pings sent from a network namespace: on a busy machine the first may be late. */
+export async function reaches(path: string, address: string): Promise<boolean> {
+  for (let left = 5; left > 0; left--) if (await pings(path, address)) return true;
+  return false;
+}
+
+/** Whether a host answers a ping sent from a network namespace within a second. */
 export async function pings(path: string, address: string): Promise<boolean> {
   return (await inNamespace(path, "busybox", "ping", "-c", "1", "-W", "1", address)).exitCode === 0;
 }

@@ -1,13 +1,12 @@
 import { spawn } from "node:child_process";
 import { mkdir } from "node:fs/promises";
-import { extname } from "node:path";
-import { fileURLToPath } from "node:url";
+import { dirname, extname, join } from "node:path";
 import { run } from "../../core/support/spawn.ts";
 import { Undo } from "../../core/support/undo.ts";
 import { bridgeName } from "../../plugins/cni/network-state.ts";
 import { differences, snapshotHost } from "../support/leaks.ts";
 import { assert, test } from "../support/test.ts";
-import { pings, startCaller, startCni } from "./lab.ts";
+import { pings, reaches, startCaller, startCni } from "./lab.ts";
 
 /** Starts a daemon that is never stopped, as after kill -9: what it made stays. */
 async function killedDaemon(undo: Undo, liveJobs: readonly string[] = []) {
@@ -35,7 +34,7 @@ test("keeps the network of a job that is still to be closed, then removes it wit
   const { network } = await killed.openJob("left");
   const [one, two] = await Promise.all([network.lend("c1"), network.lend("c2")]);
   const { openJob } = await killed.restart();
-  assert.ok(await pings(one.namespacePath, two.ipAddress));
+  assert.ok(await reaches(one.namespacePath, two.ipAddress));
   const fresh = await openJob("fresh");
   assert.not.ok(await pings((await fresh.network.lend("c3")).namespacePath, one.ipAddress));
   await fresh.close();
@@ -103,7 +102,8 @@ test("finds a clean host after a kill -9 at any moment", async (undo) => {
 
 /** A daemon in a process of its own, busy with opening jobs and lending namespaces. */
 async function startVictim(undo: Undo, callerNetns: string) {
-  const program = fileURLToPath(new URL(`./victim${extname(import.meta.url)}`, import.meta.url));
+  const self = process.argv[1]!;
+  const program = join(dirname(self), `victim${extname(self)}`);
   const args = program.endsWith(".ts") ? ["run", "-A", program, callerNetns] : [program, callerNetns];
   const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] });
   const ended = new Promise((resolve) => child.once("exit", resolve));

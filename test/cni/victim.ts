@@ -4,7 +4,7 @@ import { startCni } from "./lab.ts";
 
 const { dataDir, id, openJob } = await startCni(new Undo("victim"));
 const joining = process.argv[2];
-console.log(JSON.stringify({ dataDir, id }));
+process.stdout.write(`${JSON.stringify({ dataDir, id })}\n`);
 for (let round = 0;; round++) {
   await Promise.all(["a", "b"].map(async (name) => {
     const callerNetns = name === "b" ? joining : undefined;
