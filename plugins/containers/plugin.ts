@@ -1,7 +1,9 @@
 import { contractVersion, definePlugin } from "../../core/kernel/plugin.ts";
 import { route } from "../../core/kernel/route.ts";
+import { ContainerCountsToken } from "../system/backend.ts";
 import { Attach } from "./attach.ts";
 import { ContainerEngineToken, ImageLookupToken } from "./backend.ts";
+import { Counts } from "./counts.ts";
 import { Create } from "./create.ts";
 import { Inspect } from "./inspect.ts";
 import { LifecycleRequests } from "./lifecycle.ts";
@@ -31,6 +33,7 @@ export default definePlugin({
   id: "containers",
   contract: contractVersion,
   summary: "containers: create, start, stop, kill, wait, remove, list, inspect, logs, attach",
+  provides: [ContainerCountsToken],
   requires: [ContainerEngineToken, ImageLookupToken],
   routes: [
     route("POST", "/containers/create", CreateToken, "create"),
@@ -48,6 +51,7 @@ export default definePlugin({
   ],
   job(scope) {
     scope.bind(ContainersToken, Containers);
+    scope.bind(ContainerCountsToken, Counts);
     scope.bind(LifecycleToken, Lifecycle);
     scope.bind(CreateToken, Create);
     scope.bind(ListToken, List);
