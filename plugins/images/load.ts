@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { Job } from "../../core/kernel/job.ts";
 import { lines, type Reply } from "../../core/kernel/reply.ts";
@@ -16,6 +16,9 @@ import { familiar, parseReference, type Reference, withDefaultTag } from "./refe
 import type { Settings } from "./settings.ts";
 import { HeldImagesToken, SettingsToken } from "./tokens.ts";
 
+/** Start of the names of directories in the job's own that hold an archive's files while it is loaded. */
+const spoolPrefix = "load-";
+
 /** `POST /images/load`. */
 export class ImageLoad {
   readonly #job: Job;
@@ -32,13 +35,20 @@ export class ImageLoad {
     this.#settings = settings;
   }
 
+  /** What an archive left behind when the daemon was killed in the middle of it goes. */
+  async open(): Promise<void> {
+    for (const name of await readdir(this.#job.dir)) {
+      if (name.startsWith(spoolPrefix)) await rm(join(this.#job.dir, name), { recursive: true, force: true });
+    }
+  }
+
   load({ query, body, signal }: ApiRequest): Reply {
     if (query.text("platform")) throw unsupportedField("platform");
     return lines(this.#load(body, query.flag("quiet"), signal));
   }
 
   async *#load(body: AsyncIterable<Uint8Array>, quiet: boolean, signal: AbortSignal): AsyncGenerator<object> {
-    const directory = await mkdtemp(join(this.#job.dir, "load-"));
+    const directory = await mkdtemp(join(this.#job.dir, spoolPrefix));
     try {
       const archive = await spool(decompressed(body), directory, this.#settings.loadLimitBytes, signal);
       const images = await imagesOf(archive, hostPlatform());

@@ -49,7 +49,11 @@ export async function* progressOf<T>(
   lineOf: (layer: Descriptor, progress: LayerProgress) => ProgressLine | undefined,
 ): AsyncGenerator<ProgressLine, T> {
   const lines = new LineQueue();
+  const present = new Set<string>();
   const done = work((layer, progress) => {
+    if (progress.state === "exists") present.add(layer.digest);
+    // To a client a layer that was there is not one that was pulled as well.
+    if (progress.state === "done" && present.has(layer.digest)) return;
     const line = lineOf(layer, progress);
     if (line) lines.put(line, "current" in progress && progress.current < progress.total);
   });

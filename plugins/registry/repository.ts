@@ -31,22 +31,22 @@ export class Repository {
 
   /**
    * Requests a path below the repository, `manifests/latest`. Answers with success are returned; others are errors
-   * in Docker's words, but for `accepted` statuses.
+   * in Docker's words.
    */
-  async get(
-    path: string,
-    headers: Record<string, string>,
-    signal: AbortSignal,
-    accepted: readonly number[] = [],
-  ): Promise<Answer> {
+  async get(path: string, headers: Record<string, string>, signal: AbortSignal): Promise<Answer> {
     const url = this.address(path);
+    const used = this.#authorization;
     let answer = await this.#follow(url, headers, signal);
     // Once with what is known, once after answering a challenge: a token may also have expired during a long pull.
-    if (answer.status === 401 && await this.#answerChallenge(url, answer, signal)) {
+    // Another request of this repository may have got a new one meanwhile.
+    if (
+      answer.status === 401 &&
+      (this.#authorization !== used || await this.#answerChallenge(url, answer, signal))
+    ) {
       answer.discard();
       answer = await this.#follow(url, headers, signal);
     }
-    if ((answer.status >= 200 && answer.status < 300) || accepted.includes(answer.status)) return answer;
+    if (answer.status >= 200 && answer.status < 300) return answer;
     throw await refusal(this.reference, answer);
   }
 
