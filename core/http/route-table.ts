@@ -115,11 +115,12 @@ function whyUnserved(
   running: ReadonlySet<string>,
   reasons: ReadonlyMap<string, string>,
 ): string {
-  const what = `${method} ${path}`;
+  // The docker CLI goes on to the next kind of object, in `docker inspect`, when it reads "not supported".
+  const what = `${method} ${path} is not supported`;
   const never = neverServed.get(area);
-  if (never) return `${what} is not served: ${never}`;
-  if (running.has(area)) return `${what} is not served by the "${area}" plugin yet`;
+  if (never) return `${what}: ${never}`;
+  if (running.has(area)) return `${what} by the "${area}" plugin yet`;
   const reason = reasons.get(area);
-  if (reason) return `${what} is served by the "${area}" plugin, which does not run: ${reason}`;
-  return `${what} is served by the "${area}" plugin, which is not enabled: add [plugins.${area}] to the config`;
+  if (reason) return `${what} now: the "${area}" plugin would serve it, and does not run: ${reason}`;
+  return `${what} here: the "${area}" plugin would serve it, and is not loaded`;
 }
