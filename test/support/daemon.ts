@@ -69,8 +69,13 @@ export class TestDaemon {
     const { job } = await this.control.openJob({ id, ...rest });
     let closed: Promise<void> | undefined;
     const close = () => closed ??= this.closeJob(id);
-    undo.add(`job ${id}`, () => this.running ? close() : undefined, 60_000);
+    undo.add(`job ${id}`, () => this.#closeIfOpen(id, close), 60_000);
     return { id, socketPath: job!.socketPath, dir: job!.dir, close };
+  }
+
+  async #closeIfOpen(id: string, close: () => Promise<void>): Promise<void> {
+    const { jobs } = this.running ? await this.control.listJobs({}) : { jobs: [] };
+    if (jobs.some((job) => job.id === id)) await close();
   }
 
   /** Closes a job; fails when anything of it could not be removed. */
