@@ -1,6 +1,10 @@
 import { accessSync, constants } from "node:fs";
 import { delimiter, isAbsolute, join } from "node:path";
+import { messageOf } from "../../core/support/errors.ts";
+import { ContainerdConnection } from "./connection.ts";
 import type { Settings } from "./settings.ts";
+
+const answerDeadlineMs = 5_000;
 
 /** Why this host cannot run the engine, and what to install; undefined when it can. */
 export function reasonToSkip(settings: Settings): string | undefined {
@@ -12,6 +16,22 @@ export function reasonToSkip(settings: Settings): string | undefined {
     return `${settings.runc} is not installed; install the Debian package runc`;
   }
   return undefined;
+}
+
+/** Throws when no containerd answers at an address that the settings name. */
+export async function checkAnswers(address: string): Promise<void> {
+  const connection = new ContainerdConnection({ address, namespace: "berth" });
+  try {
+    await connection.version.version({}, { timeoutMs: answerDeadlineMs });
+  } catch (error) {
+    throw new Error(
+      `no containerd answers at ${address}; start it, or leave address out for a private one: ${
+        messageOf(error)
+      }`,
+    );
+  } finally {
+    connection.close();
+  }
 }
 
 /** Where a program is: itself when it is a path, else the first of its name on the PATH. */

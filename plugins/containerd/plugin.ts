@@ -7,7 +7,7 @@ import { ImageStoreToken } from "../images/backend.ts";
 import { JobNetworkToken } from "./backend.ts";
 import { ContainerdConnection } from "./connection.ts";
 import { bindDaemon, bindJob } from "./containers/bindings.ts";
-import { reasonToSkip } from "./host-checks.ts";
+import { checkAnswers, reasonToSkip } from "./host-checks.ts";
 import { bindImageStore, bindSharedImages } from "./images/bindings.ts";
 import { JobLease } from "./lease.ts";
 import { type Settings, settingsSchema } from "./settings.ts";
@@ -30,9 +30,10 @@ export default definePlugin<Settings>({
   provides: [ImageStoreToken, ContainerEngineToken],
   wants: [JobNetworkToken],
   settings: settingsSchema,
-  start({ settings }) {
+  async start({ settings }) {
     const skip = reasonToSkip(settings);
-    return skip === undefined ? undefined : { skip };
+    if (skip !== undefined) return { skip };
+    if (settings.address !== undefined) await checkAnswers(settings.address);
   },
   daemon(scope, context) {
     bindConnection(scope, context);

@@ -249,6 +249,8 @@ export function imageStoreContract(name: string, start: (undo: Undo) => Promise<
         await rejection(take(store, Object.assign(honest, { manifest }))),
         "other bytes than its digest says",
       );
+      const other = Object.assign(imageOf([layer], "r.test/a"), { layers: [] });
+      refused(await rejection(take(store, other)), "other layers than the image has");
     },
   );
 
