@@ -223,7 +223,7 @@ test("lays the request over the image's configuration as Docker does", async (un
   assert.equal([plain.spec.workingDir, plain.spec.user, plain.shown.StopSignal], ["/srv", "www", "SIGQUIT"]);
   const command = await config({ Cmd: ["mine"], Env: ["A=mine", "C=mine", "B"], Labels: { b: "mine" } });
   assert.equal(command.spec.args, ["print", "mine"]);
-  assert.equal(command.shown.Env, ["PATH=/bin", "A=mine", "C=mine"]);
+  assert.equal(command.shown.Env, ["A=mine", "C=mine", "B", "PATH=/bin"]);
   assert.equal(command.spec.env, ["PATH=/bin", `HOSTNAME=${command.spec.hostname}`, "A=mine", "C=mine"]);
   assert.equal(command.shown.Labels, { a: "image", b: "mine" });
   assert.equal((await config({ Entrypoint: ["copy"] })).spec.args, ["copy"]);

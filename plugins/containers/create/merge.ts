@@ -26,7 +26,7 @@ export function mergeConfig(body: CreateBody, image: ImageConfig, id: string): C
     Tty: body.Tty ?? false,
     OpenStdin: body.OpenStdin ?? false,
     StdinOnce: body.StdinOnce ?? false,
-    Env: overlayEnv([...(defaults.Env ?? [])], body.Env ?? []),
+    Env: [...(body.Env ?? []), ...withoutNames(defaults.Env ?? [], body.Env ?? [])],
     Cmd: command,
     Image: body.Image ?? "",
     Volumes: null,
@@ -61,12 +61,19 @@ function wordsOf(words: readonly string[] | string | null | undefined): string[]
   return typeof words === "string" ? [words] : [...words];
 }
 
+/** The image's variables that the request does not name: Docker shows them after the request's. */
+function withoutNames(variables: readonly string[], named: readonly string[]): string[] {
+  const names = new Set(named.map(nameOf));
+  return variables.filter((variable) => !names.has(nameOf(variable)));
+}
+
+const nameOf = (variable: string) => variable.split("=", 1)[0];
+
 /** Replaces variables in place, appends new ones; a name without `=` takes the variable away. */
 function overlayEnv(base: string[], changes: readonly string[]): string[] {
   const result = [...base];
   for (const change of changes) {
-    const name = change.split("=", 1)[0];
-    const at = result.findIndex((variable) => variable.split("=", 1)[0] === name);
+    const at = result.findIndex((variable) => nameOf(variable) === nameOf(change));
     if (!change.includes("=")) {
       if (at >= 0) result.splice(at, 1);
     } else if (at >= 0) result[at] = change;

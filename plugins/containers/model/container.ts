@@ -86,13 +86,14 @@ export class Container {
 
   /** The process ended. Whoever waits for that is told; nothing waits for the disk. */
   exited(exit: Exit): void {
+    const finishedAt = latest(exit.at, this.#running?.startedAt);
     this.#running = undefined;
     this.#state = {
       ...this.#state,
       status: "exited",
       exitCode: exit.code,
       oomKilled: exit.oomKilled,
-      finishedAt: rfc3339(instantOf(exit.at)),
+      finishedAt: rfc3339(instantOf(finishedAt)),
       processId: 0,
       endpoint: undefined,
     };
@@ -120,3 +121,6 @@ export class Container {
     }
   }
 }
+
+/** An engine learns of a start after it happened, and may learn of the end of something short with an earlier time. */
+const latest = (end: Date, start: Date | undefined) => start && start > end ? start : end;
