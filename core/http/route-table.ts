@@ -122,5 +122,5 @@ function whyUnserved(
   if (running.has(area)) return `${what} by the "${area}" plugin yet`;
   const reason = reasons.get(area);
   if (reason) return `${what} now: the "${area}" plugin would serve it, and does not run: ${reason}`;
-  return `${what} here: the "${area}" plugin would serve it, and is not loaded`;
+  return `${what} here: the "${area}" plugin would serve it, and is not enabled; add [plugins.${area}] to the config`;
 }
