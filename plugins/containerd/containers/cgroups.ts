@@ -1,4 +1,4 @@
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { readdir, readFile, rmdir } from "node:fs/promises";
 import { join } from "node:path";
 
@@ -41,4 +41,19 @@ export async function sawOutOfMemory(path: string): Promise<boolean> {
     : join(root, "memory", path, "memory.oom_control");
   const text = await readFile(file, "utf8").catch(() => "");
   return Number(/^oom_kill (\d+)$/m.exec(text)?.[1] ?? 0) > 0;
+}
+
+/**
+ * Signals a process if it belongs to a cgroup, so that a number that another process got meanwhile hits nobody.
+ * False when it does not, has ended, or cannot be seen from here: containerd may run in another PID namespace.
+ */
+export function signalWithin(path: string, pid: number, signal: number): boolean {
+  try {
+    const memberships = readFileSync(`/proc/${pid}/cgroup`, "utf8").split("\n");
+    if (!memberships.some((line) => line.endsWith(`:${path}`))) return false;
+    process.kill(pid, signal);
+    return true;
+  } catch {
+    return false;
+  }
 }

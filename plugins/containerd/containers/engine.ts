@@ -15,14 +15,16 @@ import { engineError, isAlreadyThere } from "../errors.ts";
 import { jobCgroup, removeCgroup } from "./cgroups.ts";
 import { rootChainId } from "../images/chain-id.ts";
 import { snapshotLabels } from "./labels.ts";
-import { removeByForce, removeOwned } from "./removal.ts";
+import { removeByForce, removeOwned, removeRecords } from "./removal.ts";
 import type { ContainerRun } from "./run.ts";
 import { ShimGroups } from "./shim-groups.ts";
 import { type Prepared, startContainer } from "./start.ts";
 import type { TaskHost } from "./task-host.ts";
 
 const sigkill = 9;
-const settleMs = 10_000;
+/** How long all containers of a job may take to end and go, in milliseconds: so long, and so long more for each. */
+const settleMs = 15_000;
+const settleEachMs = 250;
 
 /** A container that this engine made, and its current or last run. */
 interface Known {
@@ -80,8 +82,9 @@ export class ContainerdEngine implements ContainerEngine {
     const cgroup = jobCgroup(this.#host.daemonId, this.#job.id);
     undo.add("cgroups", () => removeCgroup(cgroup));
     undo.add("files", () => rm(this.#filesDir, { recursive: true, force: true }));
-    undo.add("containers", () => removeOwned(this.#host, { jobId: this.#job.id }));
-    undo.add("runs", () => this.#endRuns());
+    const deadlineMs = settleMs + this.#known.size * settleEachMs;
+    undo.add("containers", () => removeOwned(this.#host, { jobId: this.#job.id }), deadlineMs);
+    undo.add("runs", () => this.#endRuns(deadlineMs), deadlineMs);
     undo.add("starts under way", () => Promise.allSettled(this.#pending));
     await undo.run();
     this.#known.clear();
@@ -127,10 +130,11 @@ export class ContainerdEngine implements ContainerEngine {
     return known.run;
   }
 
-  async #remove({ prepared }: Known): Promise<void> {
+  async #remove({ prepared, run }: Known): Promise<void> {
+    const removeRest = !run || run.tidy ? removeRecords : removeByForce;
     try {
       await Promise.all([
-        removeByForce(this.#host, prepared.spec.id),
+        removeRest(this.#host, prepared.spec.id),
         rm(prepared.etcDir, { recursive: true, force: true }),
       ]);
     } catch (error) {
@@ -138,13 +142,13 @@ export class ContainerdEngine implements ContainerEngine {
     }
   }
 
-  async #endRuns(): Promise<void> {
+  async #endRuns(deadlineMs: number): Promise<void> {
     const runs = [...this.#known.values()].flatMap(({ run }) => run ? [run] : []);
     await Promise.all(runs.map(async (run) => {
       await run.kill(sigkill).catch((error) =>
         this.#job.log.debug({ error: messageOf(error) }, "killing a container failed")
       );
-      await within("the end of a container", settleMs, run.cleaned);
+      await within("the end of a container", deadlineMs, run.cleaned).finally(() => run.abandon());
     }));
   }
 

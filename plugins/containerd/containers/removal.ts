@@ -31,7 +31,12 @@ export interface Selection {
 export async function removeOwned(host: RemovalHost, selection: Selection): Promise<number> {
   const owned = await patiently(() => listOwned(host, selection.jobId));
   const ids = [...owned].filter(([, jobId]) => !selection.keep?.(jobId)).map(([id]) => id);
-  const outcomes = await Promise.allSettled(ids.map((id) => patiently(() => removeByForce(host, id))));
+  if (ids.length === 0) return 0;
+  const { tasks } = await patiently(() => host.connection.tasks.list({}));
+  const withTask = new Set(tasks.map(({ id }) => id));
+  const outcomes = await Promise.allSettled(
+    ids.map((id) => patiently(() => withTask.has(id) ? removeByForce(host, id) : removeRecords(host, id))),
+  );
   const errors = outcomes.flatMap((outcome) =>
     outcome.status === "rejected" ? [outcome.reason as Error] : []
   );
@@ -59,6 +64,11 @@ async function listOwned(host: RemovalHost, jobId?: string): Promise<Map<string,
 /** Kills a container's task if it has one, and removes task, record and snapshot. */
 export async function removeByForce(host: RemovalHost, id: string): Promise<void> {
   await deleteTask(host.connection, id);
+  await removeRecords(host, id);
+}
+
+/** Removes the record and the snapshot of a container that has no task. */
+export async function removeRecords(host: RemovalHost, id: string): Promise<void> {
   await Promise.all([
     unlessMissing(host.connection.containers.delete({ id })),
     unlessMissing(host.connection.snapshots.remove({ snapshotter: host.settings.snapshotter, key: id })),

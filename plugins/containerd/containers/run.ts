@@ -5,7 +5,7 @@ import type { Endpoint, Exit, RunningContainer } from "../../containers/backend.
 import type { NetworkAttachment } from "../backend.ts";
 import type { ContainerdConnection } from "../connection.ts";
 import { engineError, unlessMissing } from "../errors.ts";
-import { sawOutOfMemory } from "./cgroups.ts";
+import { sawOutOfMemory, signalWithin } from "./cgroups.ts";
 import type { TaskPipes } from "./output.ts";
 import type { Expectation } from "./task-events.ts";
 
@@ -33,6 +33,8 @@ export class ContainerRun implements RunningContainer {
   /** Settles when the task and all it used are given back, which begins when it ended. Never rejects. */
   readonly cleaned: Promise<void>;
   ended = false;
+  /** Whether the clean-up succeeded: nothing but the record and the root file system is left. */
+  tidy = false;
   readonly #parts: RunParts;
   readonly #connection: ContainerdConnection;
   readonly #log: Logger;
@@ -47,7 +49,9 @@ export class ContainerRun implements RunningContainer {
     this.cleaned = this.exited.then(() => this.#cleanUp());
   }
 
+  /** Signals the process itself where it is certainly ours: asking containerd starts a program for each signal. */
   async kill(signal: number): Promise<void> {
+    if (!this.ended && signalWithin(this.#parts.cgroup, this.processId, signal)) return;
     await this.#unlessEnded(
       "cannot kill container",
       () => this.#connection.tasks.kill({ containerId: this.#parts.containerId, signal }),
@@ -77,6 +81,11 @@ export class ContainerRun implements RunningContainer {
     );
   }
 
+  /** Lets go of the pipes of a run whose end was never heard of. */
+  abandon(): void {
+    this.#parts.pipes.close();
+  }
+
   async #follow(): Promise<Exit> {
     const { expectation, pipes, cgroup } = this.#parts;
     const { code, at } = await expectation.exit;
@@ -91,6 +100,7 @@ export class ContainerRun implements RunningContainer {
   async #cleanUp(): Promise<void> {
     try {
       await this.#parts.undo.run();
+      this.tidy = true;
     } catch (error) {
       const failed = error instanceof UndoFailed ? error.message : messageOf(error);
       this.#log.warn({ container: this.#parts.containerId, error: failed }, "cleaning up after a run failed");

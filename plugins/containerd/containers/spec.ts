@@ -39,18 +39,10 @@ const networkSysctls = {
 };
 
 /** An OCI runtime specification, the parts that are written here. Source: OCI runtime spec 1.0.2. */
-export interface RuntimeSpec {
-  readonly ociVersion: string;
-  readonly process: object;
-  readonly root: object;
-  readonly hostname: string;
-  readonly mounts: readonly SpecMount[];
-  readonly annotations: Readonly<Record<string, string>>;
-  readonly linux: object;
-}
+export type RuntimeSpec = ReturnType<typeof runtimeSpec>;
 
 /** The OCI runtime specification of a container with Docker's defaults for everything the request does not say. */
-export function runtimeSpec(container: ContainerSpec, host: SpecHost): RuntimeSpec {
+export function runtimeSpec(container: ContainerSpec, host: SpecHost) {
   return {
     ociVersion: "1.0.2",
     process: processOf(container, host.user),
@@ -62,13 +54,13 @@ export function runtimeSpec(container: ContainerSpec, host: SpecHost): RuntimeSp
   };
 }
 
-function processOf(container: ContainerSpec, user: ProcessUser): object {
+function processOf(container: ContainerSpec, user: ProcessUser) {
   const { consoleSize } = container;
   return {
     terminal: container.tty,
-    ...(container.tty && consoleSize
-      ? { consoleSize: { width: consoleSize.columns, height: consoleSize.rows } }
-      : {}),
+    consoleSize: container.tty && consoleSize
+      ? { width: consoleSize.columns, height: consoleSize.rows }
+      : undefined,
     user: { uid: user.uid, gid: user.gid, additionalGids: [user.gid, ...user.additionalGids] },
     args: container.args,
     env: environmentOf(container),
@@ -79,7 +71,15 @@ function processOf(container: ContainerSpec, user: ProcessUser): object {
   };
 }
 
-function linuxOf(container: ContainerSpec, host: SpecHost): object {
+function linuxOf(container: ContainerSpec, host: SpecHost) {
+  const namespaces: { type: string; path?: string }[] = [
+    { type: "mount" },
+    { type: "network", path: host.networkNamespace },
+    { type: "uts" },
+    { type: "pid" },
+    { type: "ipc" },
+  ];
+  if (host.unifiedCgroups) namespaces.push({ type: "cgroup" });
   const sysctl: Record<string, string> = { ...networkSysctls };
   // The OCI specification 1.0 has no field for it; the kernel takes it as a setting of the UTS namespace.
   if (container.domainname) sysctl["kernel.domainname"] = container.domainname;
@@ -87,14 +87,7 @@ function linuxOf(container: ContainerSpec, host: SpecHost): object {
     sysctl,
     cgroupsPath: host.cgroupsPath,
     resources: { devices: deviceRules },
-    namespaces: [
-      { type: "mount" },
-      { type: "network", ...(host.networkNamespace ? { path: host.networkNamespace } : {}) },
-      { type: "uts" },
-      { type: "pid" },
-      { type: "ipc" },
-      ...(host.unifiedCgroups ? [{ type: "cgroup" }] : []),
-    ],
+    namespaces,
     maskedPaths,
     readonlyPaths,
   };
