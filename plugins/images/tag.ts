@@ -18,7 +18,7 @@ export class ImageTag {
     const repository = query.text("repo") ?? "";
     if (!repository) throw invalid("repo is empty: name the repository of the new tag");
     const target = parseWithTag(repository, query.text("tag") ?? "");
-    if (target.digest !== undefined) throw invalid("refusing to create a tag with a digest reference");
+    if (target.digest !== undefined) throw invalid("cannot import digest reference");
     const image = this.#table.find(params.name ?? "");
     await this.#table.name(image.id, [withDefaultTag(target)]);
     return empty(201);

@@ -30,7 +30,7 @@ export interface Answer {
   readonly headers: IncomingHttpHeaders;
   /** The body, with back-pressure. Rejects when it stands still for too long, breaks off, or the signal fires. */
   chunks(): AsyncIterable<Uint8Array>;
-  /** The whole body; an error when it is longer than the limit. */
+  /** The whole body; an error when it is longer than the limit or takes more than twice the idle time. */
   whole(limitBytes: number): Promise<Uint8Array>;
   /** Drops the rest of the body and its connection. */
   discard(): void;
@@ -149,9 +149,14 @@ class HttpAnswer implements Answer {
 
   async whole(limitBytes: number): Promise<Uint8Array> {
     const parts: Uint8Array[] = [];
+    const started = Date.now();
     let size = 0;
     for await (const chunk of this.chunks()) {
       size += chunk.length;
+      // A byte now and then is never idle, and never done.
+      if (Date.now() - started > 2 * this.#idleTimeoutMs) {
+        throw internal(`${this.url.host} takes too long to send its answer`);
+      }
       if (size > limitBytes) throw invalid(`${this.url.host} sent an answer larger than ${limitBytes} bytes`);
       parts.push(chunk);
     }

@@ -261,6 +261,45 @@ test("stops a blob that is larger than its descriptor says", async (undo) => {
   assert.match((await rejection(endless)).message, /is larger than its manifest says$/);
 });
 
+test("gives up on a registry that sends a byte now and then", async (undo) => {
+  const { message } = await refused(undo, (_, response) => {
+    response.writeHead(200, { "content-type": manifestType });
+    const drip = setInterval(() => response.write(" "), 50);
+    response.on("close", () => clearInterval(drip));
+  });
+  assert.is(message, "REGISTRY takes too long to send its answer");
+});
+
+/** A registry with an index of one manifest; `served` is what it sends for that manifest. */
+function indexOf(listed: string, served: string): Handle {
+  const type = "application/vnd.oci.image.index.v1+json";
+  const entry = {
+    mediaType: manifestType,
+    digest: digestOf(listed),
+    size: listed.length,
+    platform: { os: "linux", architecture: "amd64" },
+  };
+  const index = JSON.stringify({ schemaVersion: 2, mediaType: type, manifests: [entry] });
+  return (request, response) => {
+    const byDigest = request.url?.includes("sha256:");
+    response.writeHead(200, { "content-type": byDigest ? manifestType : type });
+    response.end(byDigest ? served : index);
+  };
+}
+
+test("follows an index to the platform's manifest and tells the index's digest", async (undo) => {
+  const registry = await serve(undo, indexOf(manifest(), manifest()));
+  const { source, digest } = await client(undo)
+    .resolve({ registry, repository: "app", tag: "1" }, platform, undefined, never);
+  assert.is(source.manifest.digest, digestOf(manifest()));
+  assert.is.not(digest, source.manifest.digest);
+});
+
+test("refuses another manifest than the index lists", async (undo) => {
+  const { message } = await refused(undo, indexOf(manifest(), `${manifest()} `));
+  assert.match(message, /^manifest verification failed for digest/);
+});
+
 test("stops at once when its signal fires", async (undo) => {
   const registry = await serve(undo, () => {});
   const abort = new AbortController();

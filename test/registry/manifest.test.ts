@@ -11,7 +11,11 @@ const entry = (text: string): IndexEntry => {
 };
 
 function chosen(offered: string[], wanted: string): string {
-  const { os, architecture, variant } = entry(wanted).platform as { os: string; architecture: string; variant?: string };
+  const { os, architecture, variant } = entry(wanted).platform as {
+    os: string;
+    architecture: string;
+    variant?: string;
+  };
   const entries = offered.map(entry);
   const found = selectPlatform(entries, { os, architecture, variant });
   return offered[entries.indexOf(found)] ?? "";
