@@ -149,6 +149,13 @@ export interface Registries {
     credentials: RegistryCredentials | undefined,
     signal: AbortSignal,
   ): Promise<ResolvedImage>;
+  /**
+   * Finds out whether a registry takes these credentials, for `docker login`. Errors: `unauthorized` when it does
+   * not, otherwise as {@link resolve}.
+   *
+   * @param serverAddress as clients keep it: a host with optional port, or a URL; empty is Docker Hub
+   */
+  login(serverAddress: string, credentials: RegistryCredentials, signal: AbortSignal): Promise<void>;
   /** The tags of a repository, for `pull --all-tags`. */
   tags(
     reference: RemoteReference,

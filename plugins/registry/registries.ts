@@ -10,6 +10,7 @@ import type {
   ResolvedImage,
 } from "../images/backend.ts";
 import { readBlob } from "./blob.ts";
+import { hostOf, login } from "./login.ts";
 import { acceptedTypes, manifestLimitBytes, type ParsedManifest, parseManifest } from "./manifest.ts";
 import { selectPlatform } from "./platform.ts";
 import { checkReference, Repository } from "./repository.ts";
@@ -51,17 +52,22 @@ export class HttpRegistries implements Registries {
     return listTags(this.#repository(reference, credentials), signal);
   }
 
+  async login(serverAddress: string, credentials: RegistryCredentials, signal: AbortSignal): Promise<void> {
+    await login(this.#address(hostOf(serverAddress)), this.#transport, credentials, signal);
+  }
+
   close(): void {
     this.#transport.close();
   }
 
   #repository(reference: RemoteReference, credentials: RegistryCredentials | undefined): Repository {
     checkReference(reference);
-    const scheme = isLoopback(reference.registry) || this.#plainHttp.includes(reference.registry)
-      ? "http"
-      : "https";
-    const base = new URL(`${scheme}://${reference.registry}`);
-    return new Repository(reference, base, this.#transport, credentials);
+    return new Repository(reference, this.#address(reference.registry), this.#transport, credentials);
+  }
+
+  #address(registry: string): URL {
+    const plain = isLoopback(registry) || this.#plainHttp.includes(registry);
+    return new URL(`${plain ? "http" : "https"}://${registry}`);
   }
 }
 

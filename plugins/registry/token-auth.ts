@@ -1,8 +1,8 @@
 import { internal, invalid } from "../../core/support/errors.ts";
-import type { RegistryCredentials, RemoteReference } from "../images/backend.ts";
-import { refusal } from "./answers.ts";
+import type { RegistryCredentials } from "../images/backend.ts";
 import type { Challenge } from "./challenge.ts";
-import { type Answer, type Exchange, parseUrl, type Transport } from "./transport.ts";
+import type { SessionParts } from "./session.ts";
+import { type Answer, type Exchange, parseUrl } from "./transport.ts";
 
 /** Token answers longer than this are refused, in bytes. */
 const tokenLimitBytes = 1024 * 1024;
@@ -16,29 +16,27 @@ export function basicAuthorization(credentials: RegistryCredentials | undefined)
 
 /**
  * Gets a bearer token as a registry's challenge says. Source: distribution project, "Token Authentication" and
- * "OAuth2 Token Authentication" specifications.
- *
- * @param registry where the challenge came from: over https it cannot send credentials to a plain http server
+ * "OAuth2 Token Authentication" specifications. A registry reached over https cannot have credentials sent to a
+ * token server without.
  */
 export async function bearerAuthorization(
-  transport: Transport,
-  registry: URL,
+  { base, transport, credentials, scope, refuse }: SessionParts,
   challenge: Challenge,
-  reference: RemoteReference,
-  credentials: RegistryCredentials | undefined,
   signal: AbortSignal,
 ): Promise<string> {
   if (credentials?.registrytoken) return `Bearer ${credentials.registrytoken}`;
-  const realm = realmOf(registry, challenge);
-  const service = challenge.parameters.service ?? "";
-  const scope = `repository:${reference.repository}:pull`;
+  const realm = realmOf(base, challenge);
+  const wanted = { service: challenge.parameters.service, scope };
   const exchange = credentials?.identitytoken
-    ? refreshExchange(realm, service, scope, credentials.identitytoken, signal)
-    : tokenExchange(realm, service, scope, credentials, signal);
+    ? refreshExchange(realm, wanted, credentials.identitytoken, signal)
+    : tokenExchange(realm, wanted, credentials, signal);
   const answer = await transport.send(exchange);
-  if (answer.status !== 200) throw await refusal(reference, answer);
+  if (answer.status !== 200) throw await refuse(answer);
   return `Bearer ${await tokenOf(realm, answer)}`;
 }
+
+/** What a token is to be good for. */
+type Wanted = { readonly service?: string; readonly scope?: string };
 
 function realmOf(registry: URL, challenge: Challenge): URL {
   const realm = parseUrl(challenge.parameters.realm ?? "");
@@ -53,14 +51,13 @@ function realmOf(registry: URL, challenge: Challenge): URL {
 
 function tokenExchange(
   realm: URL,
-  service: string,
-  scope: string,
+  { service, scope }: Wanted,
   credentials: RegistryCredentials | undefined,
   signal: AbortSignal,
 ): Exchange {
   const url = new URL(realm);
   if (service) url.searchParams.set("service", service);
-  url.searchParams.append("scope", scope);
+  if (scope) url.searchParams.append("scope", scope);
   const basic = basicAuthorization(credentials);
   if (basic) url.searchParams.set("account", credentials?.username ?? "");
   return { method: "GET", url, headers: basic ? { authorization: basic } : {}, signal };
@@ -68,8 +65,7 @@ function tokenExchange(
 
 function refreshExchange(
   url: URL,
-  service: string,
-  scope: string,
+  { service, scope }: Wanted,
   identityToken: string,
   signal: AbortSignal,
 ): Exchange {
@@ -77,8 +73,8 @@ function refreshExchange(
     grant_type: "refresh_token",
     refresh_token: identityToken,
     client_id: "berth",
-    service,
-    scope,
+    ...(service && { service }),
+    ...(scope && { scope }),
   });
   const headers = { "content-type": "application/x-www-form-urlencoded" };
   return { method: "POST", url, headers, body: form.toString(), signal };

@@ -35,6 +35,8 @@ export class FakeRegistries implements Registries {
     return { source: image.source, digest: image.source.manifest.digest };
   }
 
+  async login(): Promise<void> {}
+
   async tags(...[{ name }]: Parameters<Registries["tags"]>): Promise<string[]> {
     const names = [...this.images.keys()].filter((each) => each.startsWith(`${name}:`));
     return names.map((each) => each.slice(each.lastIndexOf(":") + 1));

@@ -67,6 +67,15 @@ test("authenticates with user name and password when asked to", async (undo) => 
   assert.is((await whole(source.read(source.config, 0, never))).length, source.config.sizeBytes);
   const wrong = await rejection(resolve("wrong")) as ApiError;
   assert.equal([wrong.kind, wrong.message], ["unauthorized", "unauthorized: authentication required"]);
+  const login = (password: string, address = host) =>
+    registries.login(address, { username: registryUser, password }, never);
+  await login(registryPassword);
+  await login(registryPassword, `http://${host}/v2/`);
+  const refused = await rejection(login("wrong")) as ApiError;
+  assert.equal([refused.kind, refused.message], [
+    "unauthorized",
+    `login attempt to http://${host}/v2/ failed with status: 401 Unauthorized`,
+  ]);
   const none = await rejection(resolve()) as ApiError;
   assert.equal([none.kind, none.message], [
     "internal",

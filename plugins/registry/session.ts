@@ -1,0 +1,98 @@
+import { internal } from "../../core/support/errors.ts";
+import type { RegistryCredentials } from "../images/backend.ts";
+import { type Challenge, parseChallenges } from "./challenge.ts";
+import { basicAuthorization, bearerAuthorization } from "./token-auth.ts";
+import { type Answer, parseUrl, type Transport } from "./transport.ts";
+
+/** Redirects followed for one request. */
+const mostRedirects = 5;
+
+/** Whom a session talks to, and as whom. */
+export interface SessionParts {
+  /** The registry's own address, `https://registry.example:5000`. */
+  readonly base: URL;
+  readonly transport: Transport;
+  readonly credentials: RegistryCredentials | undefined;
+  /** What tokens are asked for, `repository:team/app:pull`; none to log in. */
+  readonly scope?: string;
+  /** The error for a token server's answer that is not a success. */
+  readonly refuse: (answer: Answer) => Promise<Error> | Error;
+}
+
+/** Requests to one registry with one job's credentials, that authenticate themselves when asked to. */
+export class Session {
+  readonly #parts: SessionParts;
+  #authorization: string | undefined;
+
+  constructor(parts: SessionParts) {
+    this.#parts = parts;
+  }
+
+  /** Sends a request and follows redirects. Answers of any status are returned. */
+  async get(url: URL, headers: Record<string, string>, signal: AbortSignal): Promise<Answer> {
+    const used = this.#authorization;
+    const answer = await this.#follow(url, headers, signal);
+    // Once with what is known, once after answering a challenge: a token may also have expired during a long pull.
+    // Another request of this session may have got a new one meanwhile.
+    const again = answer.status === 401 &&
+      (this.#authorization !== used || await this.#answerChallenge(url, answer, signal));
+    if (!again) return answer;
+    answer.discard();
+    return await this.#follow(url, headers, signal);
+  }
+
+  async #follow(start: URL, headers: Record<string, string>, signal: AbortSignal): Promise<Answer> {
+    let url = start;
+    for (let hops = 0; hops <= mostRedirects; hops++) {
+      // Only the registry itself sees credentials, never whom it points at.
+      const own = url.origin === this.#parts.base.origin && this.#authorization;
+      const all = own ? { ...headers, authorization: own } : headers;
+      const answer = await this.#parts.transport.send({
+        method: "GET",
+        url,
+        headers: { "user-agent": "berth", ...all },
+        signal,
+      });
+      if (![301, 302, 303, 307, 308].includes(answer.status)) return answer;
+      answer.discard();
+      url = this.#target(url, answer.headers.location);
+    }
+    throw internal(`${this.#parts.base.host} redirected more than ${mostRedirects} times`);
+  }
+
+  #target(from: URL, location: string | undefined): URL {
+    const url = location === undefined ? undefined : parseUrl(location, from);
+    if (!url || !/^https?:$/.test(url.protocol)) {
+      throw internal(`${from.host} redirected to an address that cannot be followed`);
+    }
+    if (from.protocol === "https:" && url.protocol === "http:") {
+      throw internal(`${from.host} redirected from https to plain http, which is refused`);
+    }
+    return url;
+  }
+
+  /** True when the request is worth sending again with what was learned. */
+  async #answerChallenge(url: URL, answer: Answer, signal: AbortSignal): Promise<boolean> {
+    const challenges = parseChallenges(answer.headers["www-authenticate"] ?? "");
+    if (answer.url.origin !== this.#parts.base.origin) return false;
+    const bearer = challenges.find(({ scheme }) => scheme === "bearer");
+    const next = bearer
+      ? await this.#bearer(bearer, signal)
+      : this.#basic(url, challenges.some(({ scheme }) => scheme === "basic"));
+    const changed = next !== undefined && next !== this.#authorization;
+    this.#authorization = next;
+    return changed;
+  }
+
+  #bearer(challenge: Challenge, signal: AbortSignal): Promise<string> {
+    return bearerAuthorization(this.#parts, challenge, signal);
+  }
+
+  #basic(url: URL, offered: boolean): string | undefined {
+    if (!offered) return undefined;
+    const basic = basicAuthorization(this.#parts.credentials);
+    // Docker's status for this is 500, and its words name the request.
+    if (!basic) throw internal(`Get "${url.href}": no basic auth credentials`);
+    return basic;
+  }
+}
