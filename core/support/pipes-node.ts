@@ -1,10 +1,8 @@
-import { execFile } from "node:child_process";
 import { constants, openSync } from "node:fs";
 import { Socket } from "node:net";
-import { promisify } from "node:util";
 import type { ChunkSink, PipeReader, PipeSystem, PipeWriter } from "./pipes.ts";
+import { run } from "./spawn.ts";
 
-const run = promisify(execFile);
 const { O_NONBLOCK, O_RDONLY, O_RDWR } = constants;
 
 /** Pipes on Node: its sockets poll any non-blocking descriptor, so a pipe costs no thread. */

@@ -234,6 +234,23 @@ test("keeps two jobs' containers apart: closing one leaves the other's running",
   assert.is(kindOf(await rejection(two.create(specOf(rig.image, ["true"])))), "conflict");
 });
 
+test("closes a job whose output nobody takes", async (undo) => {
+  const rig = await theRig();
+  const engine = await rig.engine(undo, "stuck");
+  const spec = specOf(rig.image, shell("yes"));
+  await engine.create(spec);
+  let called: () => void = () => {};
+  const first = new Promise<void>((resolve) => called = resolve);
+  const running = await engine.start(spec.id, () => {
+    called();
+    return new Promise<void>(() => {});
+  });
+  await first;
+  await engine.close();
+  assert.is((await running.exited).code, 137);
+  assert.equal(await remainsOf(rig, "stuck"), []);
+});
+
 test("closing during a start leaves nothing", async (undo) => {
   const rig = await theRig();
   const engine = await rig.engine(undo, "hurry");

@@ -1,8 +1,11 @@
 import { existsSync, readFileSync } from "node:fs";
 import { readdir, readFile, rmdir } from "node:fs/promises";
 import { join } from "node:path";
+import { pause } from "../../../core/support/deadline.ts";
 
 const root = "/sys/fs/cgroup";
+/** A killed process leaves its cgroup a moment after its end. */
+const emptyMs = 1_000;
 
 /** Whether the host has the unified hierarchy alone. Hybrid hosts, which have it besides the others, do not count. */
 export const unifiedCgroups = (): boolean => existsSync(join(root, "cgroup.controllers"));
@@ -29,9 +32,15 @@ export async function removeCgroup(path: string): Promise<void> {
 async function removeTree(dir: string): Promise<void> {
   const entries = await readdir(dir, { withFileTypes: true }).catch(() => []);
   for (const entry of entries) if (entry.isDirectory()) await removeTree(join(dir, entry.name));
-  await rmdir(dir).catch((error: NodeJS.ErrnoException) => {
-    if (error.code !== "ENOENT" && error.code !== "ENOTDIR") throw error;
-  });
+  for (const end = Date.now() + emptyMs;; await pause(10)) {
+    try {
+      return await rmdir(dir);
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if (code === "ENOENT" || code === "ENOTDIR") return;
+      if (code !== "EBUSY" || Date.now() > end) throw error;
+    }
+  }
 }
 
 /** Whether the kernel killed something in a cgroup for want of memory. False when that cannot be told any more. */

@@ -15,7 +15,7 @@ import { engineError, isAlreadyThere } from "../errors.ts";
 import { jobCgroup, removeCgroup } from "./cgroups.ts";
 import { rootChainId } from "../images/chain-id.ts";
 import { snapshotLabels } from "./labels.ts";
-import { removeByForce, removeOwned, removeRecords } from "./removal.ts";
+import { deleteTask, removeByForce, removeOwned, removeRecords } from "./removal.ts";
 import type { ContainerRun } from "./run.ts";
 import { ShimGroups } from "./shim-groups.ts";
 import { type Prepared, startContainer } from "./start.ts";
@@ -25,6 +25,8 @@ const sigkill = 9;
 /** How long all containers of a job may take to end and go, in milliseconds: so long, and so long more for each. */
 const settleMs = 15_000;
 const settleEachMs = 250;
+/** How long the sinks of a closing job get for what its containers printed last, in milliseconds. */
+const lastWordsMs = 5_000;
 
 /** A container that this engine made, and its current or last run. */
 interface Known {
@@ -43,12 +45,14 @@ export class ContainerdEngine implements ContainerEngine {
   readonly #known = new Map<string, Known>();
   readonly #pending = new Set<Promise<unknown>>();
   #closing = false;
+  #used: boolean;
 
   /** @param network undefined when no network plugin runs: containers then have loopback only */
   constructor(host: TaskHost, job: Job, network: JobNetwork | undefined) {
     this.#host = host;
     this.#job = job;
     this.#network = network;
+    this.#used = job.abandoned;
     this.#shims = new ShimGroups(`berth-${host.daemonId}-${job.id}`);
   }
 
@@ -78,6 +82,8 @@ export class ContainerdEngine implements ContainerEngine {
    */
   async close(): Promise<void> {
     this.#closing = true;
+    // An idle job has nothing, and asking containerd for each of a thousand of them would take its time.
+    if (!this.#used) return;
     const undo = new Undo(`containers of job ${this.#job.id}`);
     const cgroup = jobCgroup(this.#host.daemonId, this.#job.id);
     undo.add("cgroups", () => removeCgroup(cgroup));
@@ -95,6 +101,7 @@ export class ContainerdEngine implements ContainerEngine {
   }
 
   async #create(spec: ContainerSpec): Promise<void> {
+    this.#used = true;
     if (spec.network !== "none") this.#network?.prepare();
     const { connection, daemonId, settings } = this.#host;
     try {
@@ -116,6 +123,7 @@ export class ContainerdEngine implements ContainerEngine {
     const { prepared, run } = known;
     if (run && !run.ended) throw conflict(`container ${prepared.spec.id} is running already`);
     await run?.cleaned;
+    if (run && !run.tidy) await deleteTask(this.#host.connection, prepared.spec.id);
     known.run = await startContainer(
       {
         host: this.#host,
@@ -148,7 +156,10 @@ export class ContainerdEngine implements ContainerEngine {
       await run.kill(sigkill).catch((error) =>
         this.#job.log.debug({ error: messageOf(error) }, "killing a container failed")
       );
-      await within("the end of a container", deadlineMs, run.cleaned).finally(() => run.abandon());
+      // Nobody needs the output of a job that closes: a sink that does not take it must not hold the rest up.
+      await within("its last words", lastWordsMs, run.cleaned).catch(() => {});
+      run.abandon();
+      await within("the end of a container", deadlineMs, run.cleaned);
     }));
   }
 

@@ -1,4 +1,3 @@
-import { rm } from "node:fs/promises";
 import type { OutputStream } from "../../../core/support/stdcopy.ts";
 import { pause } from "../../../core/support/deadline.ts";
 import { messageOf } from "../../../core/support/errors.ts";
@@ -32,23 +31,27 @@ export class TaskPipes {
   readonly #log: Logger;
   readonly #sink: OutputSink;
   #broken = false;
+  #closed = false;
+  #letGo: () => void = () => {};
   #inSink = 0;
   #lastSign = Date.now();
 
   /** Opens the pipes and starts to drain them: before the task is created, since its shim waits for a reader. */
   constructor(paths: PipePaths, sink: OutputSink, log: Logger) {
     this.paths = paths;
+    const closed = new Promise<void>((resolve) => this.#letGo = resolve);
     this.#sink = sink;
     this.#log = log;
     if (paths.stdin) this.#stdin = openPipeWriter(paths.stdin);
     const streams: [OutputStream, string][] = [["stdout", paths.stdout], ["stderr", paths.stderr]];
-    this.#drained = Promise.all(
+    const drained = Promise.all(
       streams.filter(([, path]) => path !== "").map(([stream, path]) => {
         const reader = openPipeReader(path);
         this.#readers.push(reader);
         return reader.drain((chunk) => this.#deliver(stream, chunk));
       }),
     );
+    this.#drained = Promise.race([drained, closed]);
   }
 
   writeStdin(chunk: Uint8Array): Promise<void> {
@@ -64,7 +67,7 @@ export class TaskPipes {
     let done = false;
     const drained = this.#drained.then(() => done = true, () => done = true);
     this.#lastSign = Date.now();
-    while (!done) {
+    while (!done && !this.#closed) {
       const limitMs = this.#inSink > 0 ? stuckSinkMs : silenceMs;
       const left = this.#lastSign + limitMs - Date.now();
       if (left <= 0) {
@@ -78,16 +81,13 @@ export class TaskPipes {
     this.close();
   }
 
-  /** Lets go of all pipes. */
+  /** Lets go of all pipes, even while the sink is busy. */
   close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#letGo();
     this.#stdin?.close();
     for (const reader of this.#readers) reader.close();
-  }
-
-  /** Removes the pipes' files. */
-  async remove(): Promise<void> {
-    const paths = Object.values(this.paths).filter((path: string) => path !== "");
-    await Promise.all(paths.map((path) => rm(path, { force: true })));
   }
 
   #deliver(stream: OutputStream, chunk: Uint8Array): Promise<void> | void {

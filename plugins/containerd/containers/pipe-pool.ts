@@ -11,7 +11,7 @@ const lowWater = 9;
 
 /**
  * Named pipes made ahead of need, because making one costs a process on Node. Each is used for one run of a container
- * and removed by whoever took it.
+ * and then discarded.
  */
 export class PipePool {
   readonly #dir: string;
@@ -40,6 +40,11 @@ export class PipePool {
       this.#fill().catch((error) => this.#log.warn({ error: messageOf(error) }, "making pipes ahead failed"));
     }
     return taken;
+  }
+
+  /** Removes pipes that were taken. */
+  async discard(paths: readonly string[]): Promise<void> {
+    await Promise.all(paths.map((path) => rm(path, { force: true })));
   }
 
   async close(): Promise<void> {

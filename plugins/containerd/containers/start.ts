@@ -137,14 +137,13 @@ class Start {
 
   async #openPipes(sink: OutputSink): Promise<TaskPipes> {
     const { tty, openStdin } = this.#container.spec;
-    const taken = await this.#context.host.pipes.take(1 + (tty ? 0 : 1) + (openStdin ? 1 : 0));
+    const pool = this.#context.host.pipes;
+    const taken = await pool.take(1 + (tty ? 0 : 1) + (openStdin ? 1 : 0));
+    this.#undo.add("pipe files", () => pool.discard(taken));
     const [stdout = "", ...others] = taken;
     const stderr = tty ? "" : others.shift() ?? "";
     const pipes = new TaskPipes({ stdin: others[0] ?? "", stdout, stderr }, sink, this.#context.log);
-    this.#undo.add("pipes", () => {
-      pipes.close();
-      return pipes.remove();
-    });
+    this.#undo.add("pipes", () => pipes.close());
     return pipes;
   }
 

@@ -1,7 +1,7 @@
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { AnySchema, type Timestamp, timestampDate } from "@bufbuild/protobuf/wkt";
-import { pause } from "../../../core/support/deadline.ts";
-import { messageOf } from "../../../core/support/errors.ts";
+import { pause, within } from "../../../core/support/deadline.ts";
+import { messageOf, unavailable } from "../../../core/support/errors.ts";
 import type { Logger } from "../../../core/support/logger.ts";
 import type { ContainerdConnection } from "../connection.ts";
 import { unlessMissing } from "../errors.ts";
@@ -22,6 +22,7 @@ const probeTopic = "/berth/subscribed";
 const filters = [exitTopic, oomTopic, probeTopic].map((topic) => `topic==${JSON.stringify(topic)}`);
 const retryMs = 100;
 const probeMs = 200;
+const readyDeadlineMs = 5_000;
 
 /** What a task without a trace counts as: its shim was killed. */
 const lostExitCode = 137;
@@ -75,9 +76,13 @@ export class TaskEvents {
     await this.#running;
   }
 
-  /** Resolves when events arrive: an exit after that is seen. */
-  ready(): Promise<void> {
-    return this.#subscribed;
+  /** Resolves when events arrive: an exit after that is seen. Errors: `unavailable` when that takes too long. */
+  async ready(): Promise<void> {
+    try {
+      await within("the event subscription", readyDeadlineMs, this.#subscribed);
+    } catch (error) {
+      throw unavailable("containerd is not answering: it sends no events; try again in a moment", error);
+    }
   }
 
   /** Waits for a task's end from now on; to be called before the task is created, and undone with {@link forget}. */
