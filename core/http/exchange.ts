@@ -116,12 +116,12 @@ export class Exchange implements RequestSource {
     }
     if (this.#transport.answered) throw new ClientGone();
     const { wire } = this.#context;
-    const response = this.#transport.response();
-    if (reply.kind === "empty") return wire.whole(response, reply.status, undefined, "", reply.headers);
+    const to = this.#transport;
+    if (reply.kind === "empty") return wire.whole(to, reply.status, undefined, "", reply.headers);
     if (reply.kind === "text") {
-      return wire.whole(response, reply.status, "text/plain; charset=utf-8", reply.body, reply.headers);
+      return wire.whole(to, reply.status, "text/plain; charset=utf-8", reply.body, reply.headers);
     }
-    wire.json(response, reply.status, shapeFor(route, version, reply.body), reply.headers);
+    wire.json(to, reply.status, shapeFor(route, version, reply.body), reply.headers);
   }
 
   async #sendPieces(
@@ -160,7 +160,7 @@ export class Exchange implements RequestSource {
     if (this.#reason instanceof ClientGone) return this.#logDone({ gone: true });
     const answer = this.#reason && isClosing(error, this.#reason) ? unavailable("the job is closing") : error;
     if (answerOf(answer).status === 500) this.#logFault(error);
-    if (!this.#transport.answered) this.#context.wire.error(this.#transport.response(), answer);
+    if (!this.#transport.answered) this.#context.wire.error(this.#transport, answer);
     this.#logDone({ error: messageOf(error) });
   }
 

@@ -30,6 +30,12 @@ export class PlainTransport implements Transport {
     return this.#response.headersSent || this.#response.destroyed;
   }
 
+  get bodyPending(): boolean {
+    const { complete, headers } = this.message;
+    if (complete || this.#uninvited) return false;
+    return headers["transfer-encoding"] !== undefined || Number(headers["content-length"] ?? 0) > 0;
+  }
+
   response(): ServerResponse {
     // Whether an uninvited body still comes is up to the client: the connection cannot be used again.
     if (this.#uninvited) this.#response.shouldKeepAlive = false;
@@ -67,20 +73,31 @@ export class PlainTransport implements Transport {
   }
 
   discardRest(): void {
-    if (this.message.complete || this.#uninvited) return;
     this.#intake?.discard();
-    const { socket } = this.message;
-    const cut = () => socket.destroy();
+    if (this.bodyPending) this.#discardWithinBounds();
+    else this.#end();
+  }
+
+  #discardWithinBounds(): void {
+    const { message } = this;
+    const cutOff = () => cut(message.socket);
     let bytes = 0;
-    let timer = setTimeout(cut, discardIdleMs);
-    this.message.on("data", (chunk: Uint8Array) => {
+    const timer = setTimeout(cutOff, discardIdleMs);
+    message.on("data", (chunk: Uint8Array) => {
       bytes += chunk.length;
-      if (bytes > mostDiscardedBytes) cut();
-      clearTimeout(timer);
-      timer = setTimeout(cut, discardIdleMs);
+      if (bytes > mostDiscardedBytes) cutOff();
+      else timer.refresh();
     });
-    this.message.once("end", () => clearTimeout(timer));
-    this.message.once("close", () => clearTimeout(timer));
-    this.message.resume();
+    const done = () => {
+      clearTimeout(timer);
+      this.#end();
+    };
+    message.once("end", done);
+    message.once("close", done);
+    message.resume();
+  }
+
+  #end(): void {
+    if (this.#response.headersSent && !this.#response.writableEnded) this.#response.end();
   }
 }

@@ -9,6 +9,8 @@ export interface Transport {
   readonly message: IncomingMessage;
   /** True when a response has begun, or none can be sent any more. */
   readonly answered: boolean;
+  /** True while the client is still sending a body: a response that ends before would cut it off. */
+  readonly bodyPending: boolean;
   /** The response to write to; asked for when there is something to write. */
   response(): ServerResponse;
   /** The request's body. */
@@ -19,6 +21,6 @@ export interface Transport {
   hijack(reply: HijackReply, signal: AbortSignal): Promise<void>;
   /** Ends every wait for bytes of the client. */
   abort(reason: Error): void;
-  /** Lets go of what the handler left unread, so that the connection can be used again or closed. */
+  /** Lets what the handler left unread run out, within bounds, and ends a response that waited for it. */
   discardRest(): void;
 }

@@ -18,6 +18,7 @@ const protocols = ["tcp", "h2c"];
 /** An exchange over the bare socket of a request with an `Upgrade` header, whatever comes of it. */
 export class UpgradeTransport implements Transport {
   readonly message: IncomingMessage;
+  readonly bodyPending = false;
   readonly #socket: Duplex;
   readonly #wire: Wire;
   readonly #intake: Intake;

@@ -5,6 +5,7 @@ import { currentApiVersion } from "../kernel/version.ts";
 import { abortable } from "../support/deadline.ts";
 import { apiErrorOf, messageOf } from "../support/errors.ts";
 import { cut, drained } from "./drained.ts";
+import type { Transport } from "./transport.ts";
 
 /** A body that leaves piece by piece. */
 export interface Pieces<T> {
@@ -43,13 +44,16 @@ export class Wire {
   }
 
   /** A JSON value and a newline, as Docker's encoder writes it. */
-  json(response: ServerResponse, status: number, body: unknown, headers?: ReplyHeaders): void {
-    this.whole(response, status, jsonType, `${JSON.stringify(body)}\n`, headers);
+  json(to: Transport, status: number, body: unknown, headers?: ReplyHeaders): void {
+    this.whole(to, status, jsonType, `${JSON.stringify(body)}\n`, headers);
   }
 
-  /** A body that is there as a whole. A response without a body, such as 204 and 304, has no type either. */
+  /**
+   * A body that is there as a whole, sent at once. While the request's is still coming, the response is left open:
+   * the transport's discardRest ends it. A response without a body, such as 204 and 304, has no type either.
+   */
   whole(
-    response: ServerResponse,
+    to: Transport,
     status: number,
     contentType: string | undefined,
     body: string,
@@ -59,15 +63,18 @@ export class Wire {
     if (status !== 204 && status !== 304 && !headers?.["Content-Length"]) {
       all.push("Content-Length", String(Buffer.byteLength(body)));
     }
+    const response = to.response();
     response.writeHead(status, all);
-    response.end(body);
+    if (!to.bodyPending) return void response.end(body);
+    response.flushHeaders();
+    if (body) response.write(body);
   }
 
   /** What went wrong, as `{"message"}`; 304 carries none. The outermost ApiError decides, anything else is a 500. */
-  error(response: ServerResponse, error: unknown): void {
+  error(to: Transport, error: unknown): void {
     const { status, message } = answerOf(error);
-    if (status === 304) this.whole(response, status, undefined, "");
-    else this.json(response, status, { message });
+    if (status === 304) this.whole(to, status, undefined, "");
+    else this.json(to, status, { message });
   }
 
   /** Status and headers alone. */

@@ -166,6 +166,21 @@ test("answers when the handler leaves an upload half read", async (undo) => {
   assert.equal([answer.status, answer.body], [400, '{"enough":true}\n']);
 });
 
+test("does not take an upload that nobody reads for ever", async (undo) => {
+  const served = await serve(undo, []);
+  const wire = new Wire(
+    undo,
+    served,
+    "POST /nothing HTTP/1.1\r\nHost: d\r\nContent-Length: 9999999999\r\n\r\n",
+  );
+  await wire.until("page not found");
+  const piece = new Uint8Array(1_000_000);
+  await eventually("the connection to be cut", () => {
+    if (wire.socket.writableLength < 4_000_000) wire.socket.write(piece);
+    return wire.ended || wire.closed;
+  });
+});
+
 test("invites the body only when somebody reads it", async (undo) => {
   const served = await serve(undo, [create, {
     at: "POST /build",
