@@ -2,7 +2,7 @@ import type { Query } from "../../core/kernel/request.ts";
 import type { ApiVersion } from "../../core/kernel/version.ts";
 import { internal, invalid } from "../../core/support/errors.ts";
 import type { ImageTable, NamedImage } from "./image-table.ts";
-import { createdSeconds } from "./list.ts";
+import { createdSeconds } from "./created.ts";
 
 /** Shows an image, with the names that the filters leave it, or hides it. */
 export type ImageFilter = (image: NamedImage) => NamedImage | undefined;

@@ -3,6 +3,7 @@ import type { ApiRequest } from "../../core/kernel/request.ts";
 import type { DownShaper } from "../../core/kernel/route.ts";
 import { inject } from "../../core/kernel/scope.ts";
 import { unsupportedField } from "../../core/support/errors.ts";
+import { createdSeconds } from "./created.ts";
 import { imageFilter } from "./filters.ts";
 import type { ImageTable, NamedImage } from "./image-table.ts";
 import { ImageTableToken } from "./tokens.ts";
@@ -53,12 +54,6 @@ export class ImageList {
       Size: image.sizeBytes,
     };
   }
-}
-
-/** Seconds since 1970; 0 for an image that does not say. */
-export function createdSeconds(created: string | undefined): number {
-  const at = Date.parse(created ?? "");
-  return Number.isNaN(at) ? 0 : Math.floor(at / 1000);
 }
 
 const eachImage = (change: (image: ListedImage) => void) => (body: unknown) => {

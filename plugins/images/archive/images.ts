@@ -2,18 +2,10 @@
 import { createHash } from "node:crypto";
 import { invalid } from "../../../core/support/errors.ts";
 import type { Descriptor, ImageSource, Platform } from "../backend.ts";
+import { type ArchivedImage, metadataLimitBytes, readFile } from "./archived-image.ts";
 import { isGzip } from "./decompress.ts";
 import { ociImages } from "./oci-layout.ts";
-import { type Archive, readFrom, type SpooledFile } from "./spool.ts";
-
-/** One image of an archive with the names it is to get, as the archive spells them. */
-export interface ArchivedImage {
-  readonly names: readonly string[];
-  readonly source: ImageSource;
-}
-
-/** Metadata files larger than this are refused, in bytes. */
-export const metadataLimitBytes = 4 * 1024 * 1024;
+import type { Archive, SpooledFile } from "./spool.ts";
 
 /** Images of an archive. Errors: `invalid` for what is neither format. */
 export async function imagesOf(archive: Archive, platform: Platform): Promise<ArchivedImage[]> {
@@ -82,14 +74,3 @@ const descriptorOf = ({ digest, sizeBytes }: SpooledFile, mediaType: string): De
   digest,
   sizeBytes,
 });
-
-/** The bytes of a blob from its spooled file. */
-export async function* readFile(
-  files: ReadonlyMap<string, SpooledFile>,
-  blob: Descriptor,
-  offset: number,
-): AsyncIterable<Uint8Array> {
-  const file = files.get(blob.digest);
-  if (!file) throw invalid(`the archive does not have the blob ${blob.digest}`);
-  if (offset < file.sizeBytes) yield* readFrom(file, offset);
-}

@@ -1,6 +1,6 @@
 import { invalid } from "../../../core/support/errors.ts";
 import type { Descriptor, ImageSource, Platform } from "../backend.ts";
-import { type ArchivedImage, metadataLimitBytes, readFile } from "./images.ts";
+import { type ArchivedImage, metadataLimitBytes, readFile } from "./archived-image.ts";
 import { type Archive, readSmall, type SpooledFile } from "./spool.ts";
 
 /** A descriptor as it stands in OCI JSON. */

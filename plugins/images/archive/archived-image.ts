@@ -1,0 +1,23 @@
+import { invalid } from "../../../core/support/errors.ts";
+import type { Descriptor, ImageSource } from "../backend.ts";
+import { readFrom, type SpooledFile } from "./spool.ts";
+
+/** One image of an archive with the names it is to get, as the archive spells them. */
+export interface ArchivedImage {
+  readonly names: readonly string[];
+  readonly source: ImageSource;
+}
+
+/** Metadata files larger than this are refused, in bytes. */
+export const metadataLimitBytes = 4 * 1024 * 1024;
+
+/** The bytes of a blob from its spooled file. */
+export async function* readFile(
+  files: ReadonlyMap<string, SpooledFile>,
+  blob: Descriptor,
+  offset: number,
+): AsyncIterable<Uint8Array> {
+  const file = files.get(blob.digest);
+  if (!file) throw invalid(`the archive does not have the blob ${blob.digest}`);
+  if (offset < file.sizeBytes) yield* readFrom(file, offset);
+}
