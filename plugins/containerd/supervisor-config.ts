@@ -43,10 +43,14 @@ export function checkSocketPath(address: string): void {
 
 /** Plugins of containerd that nothing here calls: each costs time at start, and some warn about missing tools. */
 const needless = [
+  "io.containerd.cri.v1.images",
+  "io.containerd.cri.v1.runtime",
   "io.containerd.grpc.v1.cri",
   "io.containerd.internal.v1.opt",
   "io.containerd.internal.v1.restart",
   "io.containerd.internal.v1.tracing",
+  // Opens a socket under /var/run, the same for every containerd of the host.
+  "io.containerd.nri.v1.nri",
   "io.containerd.tracing.processor.v1.otlp",
 ];
 

@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { invalid } from "../../../core/support/errors.ts";
+import { ApiError, invalid } from "../../../core/support/errors.ts";
 import type { Descriptor } from "../../images/backend.ts";
 import { type ContainerdConnection, underLease } from "../connection.ts";
 import { engineError, isAlreadyThere, unlessMissing } from "../errors.ts";
@@ -132,9 +132,12 @@ export class Unpacker {
   }
 }
 
-/** containerd calls a layer that is no tar, or names paths outside, an unknown error: the layer is at fault. */
+/** What a full or broken disk makes containerd say: no layer's fault. */
+const hostTrouble = /no space left on device|disk quota exceeded|input\/output error|read-only file system/;
+
+/** containerd calls a layer that is no tar an unknown error: the layer is at fault, unless the disk is. */
 function unpackError(error: unknown, digest: string, signal: AbortSignal): Error {
   const translated = engineError(error, `cannot unpack layer ${digest}`, signal);
-  const blamesContainerd = "kind" in translated && translated.kind === "internal";
-  return blamesContainerd ? invalid(translated.message, error) : translated;
+  const isUnknown = translated instanceof ApiError && translated.kind === "internal";
+  return isUnknown && !hostTrouble.test(translated.message) ? invalid(translated.message, error) : translated;
 }
