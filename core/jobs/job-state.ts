@@ -1,7 +1,7 @@
 import { mkdir, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { readJson, writeAtomically } from "../support/atomic-file.ts";
-import { invalid } from "../support/errors.ts";
+import { conflict, invalid } from "../support/errors.ts";
 import type { JobRequest } from "./jobs.ts";
 
 /** What is kept of a job on disk: enough to close it after a kill -9. */
@@ -42,9 +42,21 @@ export function jobPaths(dataDir: string, id: string): JobPaths {
   return { root, state: join(root, "state"), socketDir, socket: join(socketDir, "d.sock") };
 }
 
+/**
+ * Makes the job's top directory. Errors: `conflict` when something is there that no open job of this daemon made; it
+ * is left alone.
+ */
+export async function claimJobRoot({ root }: JobPaths): Promise<void> {
+  try {
+    await mkdir(root, { mode: 0o711 });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+    throw conflict(`${root} is in the way and belongs to no open job: move it away`, error);
+  }
+}
+
 /** Makes the job's directories and its record. Only the path to the socket can be walked by other users. */
 export async function createJobState(paths: JobPaths, record: JobRecord): Promise<void> {
-  await mkdir(paths.root, { mode: 0o711 });
   await mkdir(paths.socketDir, { mode: 0o711 });
   await mkdir(paths.state, { mode: 0o700 });
   await writeAtomically(join(paths.state, "job.json"), JSON.stringify(record));

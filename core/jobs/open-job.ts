@@ -7,7 +7,14 @@ import { JobToken } from "../kernel/job.ts";
 import type { DaemonFacts } from "../kernel/plugin.ts";
 import type { Scope } from "../kernel/scope.ts";
 import { Undo } from "../support/undo.ts";
-import { createJobState, type JobPaths, jobPaths, type JobRecord, removeJobState } from "./job-state.ts";
+import {
+  claimJobRoot,
+  createJobState,
+  type JobPaths,
+  jobPaths,
+  type JobRecord,
+  removeJobState,
+} from "./job-state.ts";
 
 /** What every job of a daemon is made with. */
 export interface JobGround {
@@ -45,9 +52,9 @@ export class OpenJob {
   /** Opens a new job; when anything fails, what was made is undone and the first error thrown. */
   async open(): Promise<void> {
     try {
-      await this.#undoably("state directory", () => removeJobState(this.paths), () => {
-        return createJobState(this.paths, this.record);
-      });
+      await claimJobRoot(this.paths);
+      this.#undo.add("state directory", () => removeJobState(this.paths));
+      await createJobState(this.paths, this.record);
       const scope = await this.#openScope(false);
       await this.#serve(scope);
     } catch (error) {
@@ -115,10 +122,5 @@ export class OpenJob {
     const drained = server.close(drainMs);
     this.#closing.abort(new Error("the job is closing"));
     await drained;
-  }
-
-  async #undoably(what: string, undo: () => Promise<void>, make: () => Promise<void>): Promise<void> {
-    this.#undo.add(what, undo);
-    await make();
   }
 }
