@@ -12,6 +12,7 @@ import { DaemonToken, JobToken, type PluginDirectory, PluginDirectoryToken } fro
 import { version } from "../support/about.ts";
 import type { Logger } from "../support/logger.ts";
 import { runtimeTitle } from "../support/runtime.ts";
+import { messageOf } from "../support/errors.ts";
 import { Undo } from "../support/undo.ts";
 import type { Config } from "./config.ts";
 import { lockDataDir } from "./data-dir-lock.ts";
@@ -109,7 +110,7 @@ export class Daemon {
         loaded.push({ table, plugin: await loadPlugin(table, builtIns, config.directory) });
       } catch (error) {
         if (!table.optional) throw error;
-        this.facts.log.warn({ plugin: table.id, error: String(error) }, "optional plugin not loaded");
+        this.#host.setAside(table.id, messageOf(error));
       }
     }
     const planned = planPlugins(loaded, [DaemonToken, PluginDirectoryToken, JobsToken, JobToken]);

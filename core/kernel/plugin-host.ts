@@ -38,6 +38,12 @@ export class PluginHost implements PluginDirectory {
     for (const each of disabled) this.#absent.set(each.id, each);
   }
 
+  /** Notes an optional plugin that could not be loaded, so that it is listed with the reason. */
+  setAside(id: string, reason: string): void {
+    this.#facts.log.warn({ plugin: id, reason }, "optional plugin not loaded");
+    this.#absent.set(id, { id, summary: "", state: "failed", reason, routes: [] });
+  }
+
   /** Starts the plugins in the plan's order, then builds and opens everything they bind in the daemon's scope. */
   async start(planned: readonly PlannedPlugin[], scope: Scope): Promise<void> {
     this.#scope = scope;
