@@ -184,6 +184,9 @@ export const createFields: Rules = {
   Volumes: refused(),
   NetworkDisabled: refused(),
   MacAddress: refused(),
+  // dockerode sends the query's parameters in the body too; those of the query count.
+  name: honoured("string"),
+  platform: honoured("string"),
   HostConfig: { fields: hostConfig },
   NetworkingConfig: { fields: { EndpointsConfig: { each: endpoint } } },
 };
