@@ -1,6 +1,6 @@
 /** A plugin from outside the tree, plain JavaScript, loaded by its path from the config. */
-import { mkdtempSync } from "node:fs";
-import { readFile, rm, writeFile } from "node:fs/promises";
+import { mkdtempSync, rmSync } from "node:fs";
+import { readFile, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { checkoutRoot } from "../support/berth-command.ts";
@@ -12,7 +12,7 @@ import { wire } from "../support/wire.ts";
 const modulePath = join(checkoutRoot, "test/fixtures/outside-plugin/notes.js");
 const folder = mkdtempSync(join(tmpdir(), "berth-notes-"));
 const ledger = join(folder, "ledger");
-process.once("exit", () => void rm(folder, { recursive: true, force: true }));
+process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
 
 const table = (more = "") => `[plugins.notes]\npath = "${modulePath}"\nledger = "${ledger}"\n${more}\n`;
 const daemon = wire({ config: table('title = "log book"\nlimit = 2') });
