@@ -1,12 +1,14 @@
-import { readFile } from "node:fs/promises";
+import { readFile, realpath } from "node:fs/promises";
 import { run } from "../../core/support/spawn.ts";
 
 /** Mount points below a directory, those mounted last first. */
 export async function mountsBelow(directory: string): Promise<string[]> {
+  // The kernel's table knows no symbolic links.
+  const real = await realpath(directory).catch(() => directory);
   const table = await readFile("/proc/self/mountinfo", "utf8");
   return table.split("\n")
     .map((line) => unescapePath(line.split(" ")[4] ?? ""))
-    .filter((path) => path.startsWith(`${directory}/`))
+    .filter((path) => path.startsWith(`${real}/`))
     .reverse();
 }
 

@@ -1,7 +1,8 @@
 import { existsSync } from "node:fs";
 import { spawn } from "node:child_process";
-import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { mkdir, readFile, symlink, writeFile } from "node:fs/promises";
 import { Code } from "@connectrpc/connect";
+import { run } from "../../core/support/spawn.ts";
 import { codeOf } from "../../plugins/containerd/errors.ts";
 import { mountsBelow } from "../../plugins/containerd/mounts.ts";
 import { argumentsOf, processesWith } from "../../plugins/containerd/processes.ts";
@@ -18,6 +19,17 @@ test("starts a containerd that answers, and leaves no process, mount or socket b
   await supervisor.close();
   assert.equal(argumentsOf(pid), []);
   assert.not(existsSync(connection.address));
+  assert.equal(await mountsBelow(dir), []);
+});
+
+test("unmounts what a killed containerd left mounted, through a symbolic link, too", async (undo) => {
+  const dir = await containerdDirectory(undo);
+  await mkdir(`${dir}/real/state/a b`, { recursive: true });
+  await symlink("real", `${dir}/link`);
+  await run("mount", ["-t", "tmpfs", "left", `${dir}/real/state/a b`]);
+  const { supervisor } = supervisorFor(undo, `${dir}/link`);
+  await supervisor.open();
+  await supervisor.close();
   assert.equal(await mountsBelow(dir), []);
 });
 

@@ -2,6 +2,7 @@
 import { createHash } from "node:crypto";
 import { gzipSync } from "node:zlib";
 import { pack } from "tar-stream";
+import { pause } from "../../core/support/deadline.ts";
 import type { Descriptor, ImageSource } from "../../plugins/images/backend.ts";
 
 export const sha256 = (bytes: Uint8Array): string =>
@@ -95,6 +96,8 @@ export class FakeSource implements ImageSource {
   readonly blobs: Map<string, Uint8Array>;
   /** Awaited before each chunk: hold it to keep a download under way. */
   gate: () => Promise<void> | void = () => {};
+  /** While true, the source keeps the connection and sends nothing. */
+  stalls: () => boolean = () => false;
   /** Reads that break after their first chunk, so many times. */
   breaks = 0;
   chunkBytes = 64 * 1024;
@@ -127,6 +130,10 @@ export class FakeSource implements ImageSource {
     this.reads.push(blob.digest);
     const bytes = this.blobs.get(blob.digest);
     if (!bytes) throw new Error("blob unknown to registry");
+    while (this.stalls()) {
+      yield new Uint8Array();
+      await pause(10, signal);
+    }
     for (let at = offset; at < bytes.length; at += this.chunkBytes) {
       await this.gate();
       signal.throwIfAborted();

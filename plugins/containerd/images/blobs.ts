@@ -51,9 +51,12 @@ export class Blobs {
   async ensure(blob: Descriptor, context: IngestContext, report: ProgressListener): Promise<void> {
     const { source: { origin }, signal } = context;
     if (origin === undefined) return this.#bring(blob, context, report);
-    for (;;) {
+    for (let waited = false;; waited = true) {
       signal.throwIfAborted();
-      if (await this.#holdRightful(blob, context)) return report({ state: "exists" });
+      if (await this.#holdRightful(blob, context)) {
+        // Whoever waited heard the whole download.
+        return waited ? undefined : report({ state: "exists" });
+      }
       const key = `${origin} ${blob.digest}`;
       const bring = (reportToAll: ProgressListener) => this.#bring(blob, context, reportToAll);
       if (await this.#flights.join(key, report, signal, bring)) return;
@@ -86,7 +89,7 @@ export class Blobs {
     })();
     const written = !await this.#holdPresent(blob.digest, leaseId) &&
       await writeBlob(this.#connection, { descriptor: blob, labels, leaseId, chunks }, signal);
-    if (!written) await this.label(blob.digest, labels);
+    if (!written) await this.#holdAndLabel(blob.digest, leaseId, labels);
   }
 
   /** Reads the whole blob from the source and checks it; writes it when it is not there. */
@@ -100,9 +103,14 @@ export class Blobs {
     if (!written) {
       // There already, by another source: this one proves that it has the bytes.
       for await (const _ of chunks());
-      await this.label(blob.digest, labels);
+      await this.#holdAndLabel(blob.digest, leaseId, labels);
     }
     report({ state: "downloaded" });
+  }
+
+  async #holdAndLabel(digest: string, leaseId: string, labels: Record<string, string>): Promise<void> {
+    await this.#connection.leases.addResource({ id: leaseId, resource: contentResource(digest) });
+    await this.label(digest, labels);
   }
 
   async #holdRightful(blob: Descriptor, { source: { origin }, leaseId }: IngestContext): Promise<boolean> {
