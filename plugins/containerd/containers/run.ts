@@ -14,6 +14,8 @@ const killedCode = 128 + 9;
 /** A started task and all that was taken for it. */
 export interface RunParts {
   readonly containerId: string;
+  /** When the start was asked for: never after the end of a process that is quick. */
+  readonly startedAt: Date;
   readonly processId: number;
   readonly tty: boolean;
   readonly cgroup: string;
@@ -26,7 +28,7 @@ export interface RunParts {
 
 /** One run of a container, from its task's start until everything of it but the root file system is gone. */
 export class ContainerRun implements RunningContainer {
-  readonly startedAt = new Date();
+  readonly startedAt: Date;
   readonly processId: number;
   readonly endpoint?: Endpoint;
   readonly exited: Promise<Exit>;
@@ -43,6 +45,7 @@ export class ContainerRun implements RunningContainer {
     this.#parts = parts;
     this.#connection = connection;
     this.#log = log;
+    this.startedAt = parts.startedAt;
     this.processId = parts.processId;
     if (parts.network) this.endpoint = endpointOf(parts.network);
     this.exited = this.#follow();

@@ -82,10 +82,11 @@ class Start {
     await this.#record(user, network, seat.group);
     const expectation = host.events.expect(spec.id);
     this.#undo.add("exit expectation", () => host.events.forget(spec.id));
-    const processId = await this.#startTask(pipes, seat, expectation);
+    const { processId, startedAt } = await this.#startTask(pipes, seat, expectation);
     return new ContainerRun(
       {
         containerId: spec.id,
+        startedAt,
         processId,
         tty: spec.tty,
         cgroup: this.#cgroup,
@@ -187,7 +188,7 @@ class Start {
     };
   }
 
-  async #startTask(pipes: TaskPipes, seat: Seat, expectation: { created: boolean }): Promise<number> {
+  async #startTask(pipes: TaskPipes, seat: Seat, expectation: { created: boolean }) {
     const { tasks } = this.#context.host.connection;
     const { spec, mounts } = this.#container;
     const containerId = spec.id;
@@ -198,7 +199,9 @@ class Start {
     await tasks.create({ containerId, rootfs: mounts, ...pipes.paths, terminal: spec.tty });
     seat.created();
     expectation.created = true;
-    return (await tasks.start({ containerId })).pid;
+    const startedAt = new Date();
+    const { pid } = await tasks.start({ containerId });
+    return { processId: pid, startedAt };
   }
 }
 

@@ -2,6 +2,7 @@ import { create, toBinary } from "@bufbuild/protobuf";
 import { type Any, AnySchema } from "@bufbuild/protobuf/wkt";
 import type { DaemonFacts } from "../../../core/kernel/plugin.ts";
 import { type Token, token } from "../../../core/kernel/scope.ts";
+import { messageOf } from "../../../core/support/errors.ts";
 import type { Logger } from "../../../core/support/logger.ts";
 import type { ContainerdConnection } from "../connection.ts";
 import { OptionsSchema } from "../gen/runc-options_pb.ts";
@@ -38,15 +39,27 @@ export class TaskHost {
   async open(): Promise<void> {
     this.events.open();
     await this.pipes.open();
-    const live = new Set(this.#daemon.liveJobs());
-    const swept = await removeOwned(this, { keep: (jobId) => live.has(jobId) });
-    if (swept > 0) this.#log.info({ swept }, "removed containers of jobs that are no more");
+    await this.#sweep();
     await this.events.ready();
   }
 
   async close(): Promise<void> {
     await this.events.close();
     await this.pipes.close();
+  }
+
+  /** A container that cannot be removed must not keep the daemon from starting. */
+  async #sweep(): Promise<void> {
+    const live = new Set(this.#daemon.liveJobs());
+    try {
+      const swept = await removeOwned(this, { keep: (jobId) => live.has(jobId) });
+      if (swept > 0) this.#log.info({ swept }, "removed containers of jobs that are no more");
+    } catch (error) {
+      this.#log.error(
+        { error: messageOf(error) },
+        "containers of jobs that are no more could not be removed",
+      );
+    }
   }
 
   /** The runc shim's options for a container record. */
