@@ -60,10 +60,9 @@ export class JobManager implements Jobs {
     return infoOf(entry);
   }
 
-  close(id: string): Promise<void> {
+  async close(id: string): Promise<void> {
     const entry = this.#entry(id);
-    entry.closed ??= this.#close(id, entry);
-    return entry.closed;
+    await (entry.closed ??= this.#close(id, entry));
   }
 
   list(): readonly JobInfo[] {
