@@ -35,6 +35,7 @@ export class Exchange implements RequestSource {
   #aborter: AbortController | undefined;
   #reason: Error | undefined;
   #unwinding: Promise<unknown> | undefined;
+  #ended = false;
 
   constructor(context: ExchangeContext, transport: Transport) {
     this.message = transport.message;
@@ -51,9 +52,9 @@ export class Exchange implements RequestSource {
     return this.#aborter.signal;
   }
 
-  /** Ends everything that the exchange waits for; only the first reason counts. */
+  /** Ends everything that the exchange waits for; only the first reason counts, and none after the end. */
   abort(reason: Error): void {
-    if (this.#reason) return;
+    if (this.#reason || this.#ended) return;
     this.#reason = reason;
     this.#aborter?.abort(reason);
     this.#transport.abort(reason);
@@ -82,6 +83,7 @@ export class Exchange implements RequestSource {
     }
     this.#transport.discardRest();
     if (this.#unwinding) await this.#unwinding;
+    this.#ended = true;
   }
 
   async #serve(): Promise<void> {

@@ -1,7 +1,8 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { BodySource } from "./body.ts";
-import { cut, send } from "./drained.ts";
+import { hijackResponse } from "./hijack-response.ts";
 import { Intake } from "./intake.ts";
+import { cut } from "./send.ts";
 import type { HijackReply, Transport } from "./transport.ts";
 import type { Wire } from "./wire.ts";
 
@@ -52,20 +53,10 @@ export class PlainTransport implements Transport {
     if (!this.answered) this.#response.writeContinue();
   }
 
-  /** Without an upgrade there is no raw connection: the body of the request is the input, chunks the output. */
   async hijack(reply: HijackReply, signal: AbortSignal): Promise<void> {
     this.invite();
     const input = this.#intake ??= new Intake(this.message);
-    const response = this.response();
-    this.#wire.begin(response, 200, reply.contentType);
-    response.flushHeaders();
-    try {
-      await reply.run({ input, signal, write: (chunk) => send(response, chunk, signal) });
-      response.end();
-    } catch (error) {
-      cut(response.socket);
-      throw error;
-    }
+    await hijackResponse(this.#wire, this.response(), reply, { input, signal });
   }
 
   abort(reason: Error): void {

@@ -2,8 +2,9 @@ import { type IncomingMessage, ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
 import { invalid } from "../support/errors.ts";
 import { type BodySource, DeclaredBody } from "./body.ts";
-import { cut, send } from "./drained.ts";
+import { hijackResponse } from "./hijack-response.ts";
 import { Intake } from "./intake.ts";
+import { cut, send } from "./send.ts";
 import type { HijackReply, Transport } from "./transport.ts";
 import type { Wire } from "./wire.ts";
 
@@ -58,7 +59,10 @@ export class UpgradeTransport implements Transport {
 
   async hijack(reply: HijackReply, signal: AbortSignal): Promise<void> {
     const protocol = (this.message.headers.upgrade ?? "").toLowerCase();
-    if (!protocols.includes(protocol)) return await this.#answerPlainly(reply, signal);
+    if (!protocols.includes(protocol)) {
+      const input = this.#input();
+      return await hijackResponse(this.#wire, this.response(), reply, { input, signal });
+    }
     this.#taken = true;
     this.#socket.write(this.#wire.upgraded(reply.contentType, protocol));
     const stopProbing = this.#probe();
@@ -80,19 +84,6 @@ export class UpgradeTransport implements Transport {
 
   discardRest(): void {
     this.#intake.discard();
-  }
-
-  async #answerPlainly(reply: HijackReply, signal: AbortSignal): Promise<void> {
-    const response = this.response();
-    this.#wire.begin(response, 200, reply.contentType);
-    response.flushHeaders();
-    try {
-      await reply.run({ input: this.#input(), signal, write: (chunk) => send(response, chunk, signal) });
-      response.end();
-    } catch (error) {
-      cut(this.#socket);
-      throw error;
-    }
   }
 
   #makeResponse(): ServerResponse {

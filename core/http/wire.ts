@@ -4,7 +4,7 @@ import type { ReplyHeaders } from "../kernel/reply.ts";
 import { currentApiVersion } from "../kernel/version.ts";
 import { abortable } from "../support/deadline.ts";
 import { apiErrorOf, messageOf } from "../support/errors.ts";
-import { cut, drained } from "./drained.ts";
+import { cut, drained } from "./send.ts";
 import type { Transport } from "./transport.ts";
 
 /** A body that leaves piece by piece. */

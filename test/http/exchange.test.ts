@@ -66,6 +66,15 @@ test("logs a fault once, and an error of the client's not at all", async (undo) 
   assert.is(logged.length, 1);
 });
 
+test("answers 500 instead of a header with a line break in it", async (undo) => {
+  const served = await serve(undo, [
+    { at: "GET /info", answer: () => json({}, 200, { "X-Name": "a\r\nX-Injected: b" }) },
+  ]);
+  const answer = await ask(served, "GET", "/info");
+  assert.is(answer.status, 500);
+  assert.is(answer.headers["x-injected"], undefined);
+});
+
 test("sends 304 and 204 without a body", async (undo) => {
   const served = await serve(undo, [
     { at: "POST /none", answer: () => empty() },
