@@ -15,7 +15,7 @@ export interface NamedImage {
   readonly tags: readonly string[];
   /** `name@sha256:…`, familiar form, sorted. */
   readonly digests: readonly string[];
-  /** When it last got a tag here. */
+  /** When it was last tagged here; pulling and loading do not count, as with Docker. */
   readonly taggedAt?: string;
 }
 
@@ -93,16 +93,14 @@ export class ImageTable implements ImageLookup {
   /** Adds an image and the references that name it from now on; they leave whatever they named. */
   add(image: StoredImage, references: readonly Reference[]): Promise<void> {
     this.#images.set(image.id, { ...this.#images.get(image.id), image });
-    return this.name(image.id, references);
+    for (const reference of references) this.#references.set(familiar(reference), image.id);
+    return this.#save();
   }
 
-  /** Gives a present image more names. */
-  name(imageId: string, references: readonly Reference[]): Promise<void> {
-    const entry = this.#entry(imageId);
-    for (const reference of references) {
-      this.#references.set(familiar(reference), imageId);
-      if (reference.tag !== undefined) entry.taggedAt = new Date().toISOString();
-    }
+  /** Gives a present image another name. */
+  tag(imageId: string, reference: Reference): Promise<void> {
+    this.#entry(imageId).taggedAt = new Date().toISOString();
+    this.#references.set(familiar(reference), imageId);
     return this.#save();
   }
 

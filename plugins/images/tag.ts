@@ -20,7 +20,7 @@ export class ImageTag {
     const target = parseWithTag(repository, query.text("tag") ?? "");
     if (target.digest !== undefined) throw invalid("cannot import digest reference");
     const image = this.#table.find(params.name ?? "");
-    await this.#table.name(image.id, [withDefaultTag(target)]);
+    await this.#table.tag(image.id, withDefaultTag(target));
     return empty(201);
   }
 }
