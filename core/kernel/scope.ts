@@ -183,8 +183,12 @@ function make<T>(from: DependencyContainer, recipe: Recipe<T>): T {
     return from.resolve(recipe as unknown as new (...all: unknown[]) => T);
   }
   if ("value" in recipe) return recipe.value;
-  const dependencies = (recipe.inject ?? []).map(({ key }) => from.resolve(key)) as never[];
+  const dependencies = (recipe.inject ?? []).map((wanted) => resolve(from, wanted)) as never[];
   return "make" in recipe ? recipe.make(...dependencies) : new recipe.class(...dependencies);
+}
+
+function resolve<T>(from: DependencyContainer, { key, optional }: Token<T>): T | undefined {
+  return optional && !from.isRegistered(key, true) ? undefined : from.resolve<T>(key);
 }
 
 /** tsyringe passes undefined for a parameter without a token when another one has one. */

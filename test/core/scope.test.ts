@@ -1,4 +1,4 @@
-import { inject, Scope, token } from "../../core/kernel/scope.ts";
+import { inject, optional, Scope, token } from "../../core/kernel/scope.ts";
 import { assert, rejection, test } from "../support/test.ts";
 
 type Named = { name: string };
@@ -134,4 +134,22 @@ test("makes objects with a function that takes what it asks for", () => {
   scope.bind(First, Plain);
   scope.build();
   assert.is(scope.get(Second).first, scope.get(First));
+});
+
+test("hands undefined for an optional token that nobody bound, whatever the recipe", () => {
+  class Content {
+    readonly name: string;
+    constructor(@inject(optional(First)) first: Named | undefined) {
+      this.name = `${first}`;
+    }
+  }
+  const scope = Scope.daemon();
+  scope.bind(PerJob, Content as never);
+  scope.bind(token("test.made"), {
+    make: (first?: Named) => ({ name: `${first}` }),
+    inject: [optional(First)],
+  });
+  scope.build();
+  assert.is(scope.get(PerJob).name, "undefined");
+  assert.is(scope.get(token<Named>("test.made")).name, "undefined");
 });

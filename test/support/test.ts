@@ -4,6 +4,7 @@
  * file and demands that passed == total > 0.
  */
 import { suite } from "uvu";
+import { Assertion } from "uvu/assert";
 import { Undo } from "../../core/support/undo.ts";
 
 export * as assert from "uvu/assert";
@@ -16,17 +17,30 @@ let scheduled = false;
  * passed or not; an undo step that fails fails the test.
  */
 export function test(behaviour: string, body: (undo: Undo) => Promise<void> | void): void {
-  all(behaviour, async () => {
-    const undo = new Undo(behaviour);
-    try {
-      await body(undo);
-    } finally {
-      await undo.run();
-    }
-  });
+  all(behaviour, () => runOne(new Undo(behaviour), body));
   if (scheduled) return;
   scheduled = true;
   setTimeout(() => all.run(), 0);
+}
+
+async function runOne(undo: Undo, body: (undo: Undo) => Promise<void> | void): Promise<void> {
+  const failures: unknown[] = [];
+  try {
+    await body(undo);
+  } catch (error) {
+    failures.push(error);
+  }
+  await undo.run().catch((error) => failures.push(error));
+  if (failures.length > 1) console.error(failures[1]);
+  if (failures.length > 0) throw readable(failures[0]);
+}
+
+/** uvu prints an assertion's details; what else has a field of that name crashes it. */
+function readable(error: unknown): unknown {
+  if (error instanceof Assertion || !(error instanceof Error)) return error;
+  const plain = new Error(error.message, { cause: error.cause });
+  plain.stack = error.stack;
+  return plain;
 }
 
 /** Awaits a promise that must reject; returns what it rejected with. */
