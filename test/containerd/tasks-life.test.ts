@@ -284,6 +284,20 @@ test("starting while the last other container goes never meets a shim that ends"
   for (const spec of specs) assert.is((await (await engine.start(spec.id, () => {})).exited).code, 0);
 });
 
+test("containers of one shim that end together are all removed", async (undo) => {
+  const rig = await theRig();
+  const engine = await rig.engine(undo, "together");
+  for (let round = 0; round < 3; round++) {
+    const containers = await Promise.all(Array.from({ length: 4 }, () => stay(engine, rig)));
+    await Promise.all(containers.map(async ({ spec, running }) => {
+      await running.kill(sigkill);
+      await running.exited;
+      await engine.remove(spec.id);
+    }));
+  }
+  assert.equal((await remainsOf(rig, "together")).filter((name) => !name.startsWith("/sys")), []);
+});
+
 test("a close finds what a killed daemon left, though this one never saw it", async (undo) => {
   const rig = await theRig();
   const before = await rig.engine(new Undo("a killed daemon's engine"), "left");

@@ -1,5 +1,5 @@
 import { Code } from "@connectrpc/connect";
-import { pause, within } from "../../../core/support/deadline.ts";
+import { pause } from "../../../core/support/deadline.ts";
 import type { ContainerdConnection } from "../connection.ts";
 import { Kind } from "../gen/snapshots_pb.ts";
 import { codeOf, isUnavailable, unlessMissing } from "../errors.ts";
@@ -75,22 +75,29 @@ export async function removeRecords(host: RemovalHost, id: string): Promise<void
   ]);
 }
 
-/** Deletes a task; one that still runs is killed first. */
+/**
+ * Deletes a task; one that still runs is killed first. When two containers of one shim go at the same time, the shim
+ * may end before it answered the second deletion: containerd notices and cleans up, so asking again finds it done.
+ */
 export async function deleteTask(connection: ContainerdConnection, containerId: string): Promise<void> {
-  try {
-    await unlessMissing(connection.tasks.delete({ containerId }));
-    return;
-  } catch (error) {
-    // containerd refuses to delete what runs with one code or the other, by its version.
-    if (codeOf(error) !== Code.FailedPrecondition && codeOf(error) !== Code.Unknown) throw error;
+  for (const end = Date.now() + killDeadlineMs;;) {
+    try {
+      await unlessMissing(connection.tasks.delete({ containerId }));
+      return;
+    } catch (error) {
+      // containerd refuses to delete what runs, and reports a shim that is gone, with one code or the other.
+      const code = codeOf(error);
+      if (code !== Code.FailedPrecondition && code !== Code.Unknown || Date.now() > end) throw error;
+      await killTask(connection, containerId).catch(() => {});
+      await pause(20);
+    }
   }
+}
+
+/** Kills all processes of a task and waits for its end. */
+async function killTask(connection: ContainerdConnection, containerId: string): Promise<void> {
   await unlessMissing(connection.tasks.kill({ containerId, signal: sigkill, all: true }));
-  await within(
-    `the end of container ${containerId}`,
-    killDeadlineMs,
-    unlessMissing(connection.tasks.wait({ containerId }, { timeoutMs: killDeadlineMs })),
-  );
-  await unlessMissing(connection.tasks.delete({ containerId }));
+  await unlessMissing(connection.tasks.wait({ containerId }, { timeoutMs: killDeadlineMs }));
 }
 
 /** Tries again for a while when containerd does not answer. */

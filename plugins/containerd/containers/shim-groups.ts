@@ -1,3 +1,5 @@
+import { randomBytes } from "node:crypto";
+
 /**
  * Which shim process serves which container. The containers of a job share one; but a shim ends with its last
  * container, and a container that is being created in a shim that is about to end fails. So a group whose last
@@ -5,6 +7,8 @@
  */
 export class ShimGroups {
   readonly #name: string;
+  // Not the process number: a daemon that starts again may get the same one while its old shims are ending.
+  readonly #life = randomBytes(4).toString("hex");
   #made = 0;
   #current: Group | undefined;
 
@@ -24,7 +28,7 @@ export class ShimGroups {
   }
 
   #found(): Seat {
-    this.#current = new Group(`${this.#name}-${process.pid}-${++this.#made}`);
+    this.#current = new Group(`${this.#name}-${this.#life}-${++this.#made}`);
     return new Seat(this.#current);
   }
 }
