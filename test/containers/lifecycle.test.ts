@@ -1,6 +1,6 @@
 import { assert, eventually, rejection, test } from "../support/test.ts";
 import type { ApiError } from "../../core/support/errors.ts";
-import { TestJob } from "./job.ts";
+import { temporaryDir, TestJob } from "./job.ts";
 
 type Inspect = { Id: string; Name: string; State: Record<string, unknown> };
 
@@ -198,11 +198,8 @@ test("resizes what runs", async (undo) => {
 });
 
 test("loads its containers from disk when a job is found again", async (undo) => {
-  const { dir, job } = await (async () => {
-    const { temporaryDir } = await import("./job.ts");
-    const dir = await temporaryDir(undo);
-    return { dir, job: await TestJob.open(undo, dir) };
-  })();
+  const dir = await temporaryDir(undo);
+  const job = await TestJob.open(undo, dir);
   const id = await job.run("c1", ["print", "said\n", "", "5"]);
   await job.create("d1", ["stay"]);
   await job.call("POST", "/containers/d1/start");
