@@ -1,6 +1,5 @@
-import type { Job } from "../../../core/kernel/job.ts";
-import { JobToken } from "../../../core/kernel/job.ts";
-import type { DaemonFacts, PluginContext } from "../../../core/kernel/plugin.ts";
+import { type Job, JobToken } from "../../../core/kernel/job.ts";
+import type { PluginContext } from "../../../core/kernel/plugin.ts";
 import { type Binder, optional } from "../../../core/kernel/scope.ts";
 import { ContainerEngineToken } from "../../containers/backend.ts";
 import { type JobNetwork, JobNetworkToken } from "../backend.ts";
@@ -13,8 +12,7 @@ import { TaskHost, TaskHostToken } from "./task-host.ts";
 /** Binds what the containers of all jobs share. To be called after the connection and its supervisor are bound. */
 export function bindDaemon(scope: Binder, { settings, daemon, log }: PluginContext<Settings>): void {
   scope.bind(TaskHostToken, {
-    make: (connection: ContainerdConnection) =>
-      new TaskHost(connection, settings, daemon as DaemonFacts, log),
+    make: (connection: ContainerdConnection) => new TaskHost(connection, settings, daemon, log),
     inject: [ConnectionToken],
   });
 }

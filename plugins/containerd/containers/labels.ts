@@ -1,6 +1,7 @@
-/** Marks everything of ours in containerd with who it belongs to. Ids only: a label has a size limit. */
-export const jobLabel = "berth/job";
-export const daemonLabel = "berth/daemon";
+import { jobLabel } from "../lease.ts";
+
+/** Label of everything a daemon made: the daemon's id. The job's is {@link jobLabel}. */
+const daemonLabel = "berth/daemon";
 
 /** Keeps an object from garbage collection until it is removed by name. Source: containerd, garbage collection. */
 const rootLabel = "containerd.io/gc.root";

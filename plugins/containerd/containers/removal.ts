@@ -3,7 +3,8 @@ import { pause } from "../../../core/support/deadline.ts";
 import type { ContainerdConnection } from "../connection.ts";
 import { Kind } from "../gen/snapshots_pb.ts";
 import { codeOf, isUnavailable, unlessMissing } from "../errors.ts";
-import { jobLabel, ownedBy } from "./labels.ts";
+import { jobLabel } from "../lease.ts";
+import { ownedBy } from "./labels.ts";
 
 /** What removing needs to know of the host. */
 export interface RemovalHost {
