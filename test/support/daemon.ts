@@ -96,13 +96,14 @@ export class TestDaemon {
 
   /** Asks the daemon to stop and waits until it did. Returns its exit code. */
   async stop(): Promise<number | null> {
-    if (this.running) this.#child.kill("SIGTERM");
+    // Not child.kill: on Deno the exit code of a child that was signalled that way is lost.
+    if (this.running) process.kill(this.pid, "SIGTERM");
     return await this.#exited;
   }
 
   /** Ends the daemon as a power cut would. */
   async kill(): Promise<void> {
-    this.#child.kill("SIGKILL");
+    process.kill(this.pid, "SIGKILL");
     await this.#exited;
   }
 }

@@ -86,8 +86,11 @@ test("two jobs' containers have addresses of different subnets", async (undo) =>
   assert.is.not(subnets[0], subnets[1]);
 });
 
-/** The applet's own time limit (-T) crashes in Debian's static build. */
-const fetching = (ip: string) => ["timeout", "3", "wget", "-q", "-O", "-", `http://${ip}/`];
+/**
+ * Fetches within three seconds or fails. wget's own limit (-T) crashes in Debian's static build, and as first process
+ * of its container it would not listen to `timeout`: hence the shell around both.
+ */
+const fetching = (ip: string) => ["sh", "-c", `timeout 3 wget -q -O - http://${ip}/; exit $?`];
 
 /** Starts a container that serves `served` and waits until it does; returns its address. */
 async function webServer({ docker }: WireJob, name: string): Promise<string> {
