@@ -7,12 +7,16 @@ import { specOf, startRig } from "./tasks-support.ts";
 
 const rounds = Number(process.argv[2] ?? 30);
 const undo = new Undo("measurement");
+const print = (line: string) => process.stdout.write(`${line}\n`);
 const median = (values: number[]) => values.sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? NaN;
 
 try {
   const rig = await startRig(undo);
   const engine = await rig.engine(undo, "measure");
-  const steps = { create: [], start: [], exit: [], sum: [], cleaned: [], remove: [] } as Record<string, number[]>;
+  const steps = { create: [], start: [], exit: [], sum: [], cleaned: [], remove: [] } as Record<
+    string,
+    number[]
+  >;
   const timed = async <T>(step: string, work: () => Promise<T>): Promise<T> => {
     const begin = performance.now();
     const result = await work();
@@ -29,7 +33,7 @@ try {
     await timed("remove", () => engine.remove(spec.id));
   }
   for (const [step, values] of Object.entries(steps)) {
-    if (values.length > 0) console.log(`${step.padEnd(8)} ${median(values).toFixed(1)} ms`);
+    if (values.length > 0) print(`${step.padEnd(8)} ${median(values).toFixed(1)} ms`);
   }
   const eight = performance.now();
   await Promise.all(Array.from({ length: 8 }, async () => {
@@ -38,7 +42,7 @@ try {
     await (await engine.start(spec.id, () => {})).exited;
     await engine.remove(spec.id);
   }));
-  console.log(`eight at once: ${(8000 / (performance.now() - eight)).toFixed(1)} containers a second`);
+  print(`eight at once: ${(8000 / (performance.now() - eight)).toFixed(1)} containers a second`);
 } finally {
   await undo.run();
 }
