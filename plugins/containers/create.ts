@@ -10,7 +10,7 @@ import {
   ImageLookupToken,
   type StoredImage,
 } from "./backend.ts";
-import { checkCreateBody, type CreateBody, networkOf } from "./create/create-body.ts";
+import { checkCreateBody, type CreateBody, emptyAsSent, networkOf } from "./create/create-body.ts";
 import { mergeConfig, processEnv } from "./create/merge.ts";
 import type { Containers } from "./model/containers.ts";
 import { now, rfc3339 } from "./model/instant.ts";
@@ -73,6 +73,7 @@ export class Create {
         network: networkOf(body),
         consoleSize: body.HostConfig?.ConsoleSize ?? [0, 0],
         logDriver: body.HostConfig?.LogConfig?.Type || "json-file",
+        emptyAsSent: emptyAsSent(body),
       },
     };
     try {

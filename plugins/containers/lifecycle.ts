@@ -1,7 +1,7 @@
 import { inject } from "../../core/kernel/scope.ts";
 import { empty, type Reply } from "../../core/kernel/reply.ts";
 import type { ApiRequest } from "../../core/kernel/request.ts";
-import { ApiError } from "../../core/support/errors.ts";
+import { ApiError, notFound } from "../../core/support/errors.ts";
 import type { Container } from "./model/container.ts";
 import type { Containers } from "./model/containers.ts";
 import { parseDetachKeys } from "./model/detach-keys.ts";
@@ -41,8 +41,18 @@ export class LifecycleRequests {
 
   async kill(request: ApiRequest): Promise<Reply> {
     const signal = request.query.text("signal") || "KILL";
-    await this.#lifecycle.kill(this.#find(request), request.params.id ?? "", signal);
+    await this.#lifecycle.kill(this.#findToKill(request), request.params.id ?? "", signal);
     return empty();
+  }
+
+  /** Here Docker says what it was about when there is no such container. */
+  #findToKill(request: ApiRequest): Container {
+    try {
+      return this.#find(request);
+    } catch (error) {
+      if (!(error instanceof ApiError && error.kind === "not-found")) throw error;
+      throw notFound(`cannot kill container: ${request.params.id}: ${error.message}`, error);
+    }
   }
 
   #stop(container: Container, { params, query }: ApiRequest): Promise<void> {

@@ -92,3 +92,29 @@ export function networkOf(body: CreateBody): "bridge" | "none" {
   if (mode === "host") throw refusedByPolicy("HostConfig.NetworkMode", mode, "hostNamespaces");
   throw unsupportedField("HostConfig.NetworkMode", `"${mode}" is neither bridge nor none`);
 }
+
+/** The host configuration's fields that hold an empty list or object. */
+export function emptyAsSent({ HostConfig }: CreateBody): Record<string, unknown> {
+  const entries = Object.entries(HostConfig ?? {});
+  return Object.fromEntries(
+    entries.filter(([name, value]) => shownAsSent.has(name) && isEmptyContainer(value)),
+  );
+}
+
+/** Fields of which inspect tells "none was sent" from "none are wanted". */
+const shownAsSent: ReadonlySet<string> = new Set([
+  "BlkioDeviceReadBps",
+  "BlkioDeviceReadIOps",
+  "BlkioDeviceWriteBps",
+  "BlkioDeviceWriteIOps",
+  "BlkioWeightDevice",
+  "Devices",
+  "Dns",
+  "DnsOptions",
+  "DnsSearch",
+  "PortBindings",
+  "Ulimits",
+]);
+
+const isEmptyContainer = (value: unknown) =>
+  typeof value === "object" && value !== null && Object.keys(value).length === 0;

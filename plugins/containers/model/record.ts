@@ -33,6 +33,8 @@ export interface HostChoices {
   /** Rows and columns, in Docker's order. */
   readonly consoleSize: readonly [number, number];
   readonly logDriver: string;
+  /** Lists and objects that the client sent empty: inspect shows them so, and null where nothing was sent. */
+  readonly emptyAsSent: Readonly<Record<string, unknown>>;
 }
 
 /** What a container is: fixed when it is created. */
