@@ -111,13 +111,8 @@ async function expectFetch({ docker }: WireJob, ip: string, expected: string): P
 }
 
 async function fetchFrom(namespaceName: string, ip: string): Promise<string> {
-  const command = [
-    "netns",
-    "exec",
-    namespaceName,
-    "/bin/busybox",
-    ...fetching(ip),
-  ];
+  const program = ["timeout", "3", "/bin/busybox", "wget", "-q", "-O", "-", `http://${ip}/`];
+  const command = ["netns", "exec", namespaceName, ...program];
   return (await execute("ip", command)).stdout.trim();
 }
 
