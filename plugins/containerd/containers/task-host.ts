@@ -64,7 +64,9 @@ export class TaskHost {
 
   /** The runc shim's options for a container record. */
   runtimeOptions(): Any {
-    const options = create(OptionsSchema, { binaryName: this.settings.runc });
+    // Beside containerd's own state, which goes when it is stopped, and not in a directory that all daemons share.
+    const root = `${this.#daemon.dataDir}/containerd/state/runc`;
+    const options = create(OptionsSchema, { binaryName: this.settings.runc, root });
     return create(AnySchema, {
       typeUrl: "containerd.runc.v1.Options",
       value: toBinary(OptionsSchema, options),
