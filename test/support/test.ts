@@ -31,7 +31,7 @@ async function runOne(undo: Undo, body: (undo: Undo) => Promise<void> | void): P
     failures.push(error);
   }
   await undo.run().catch((error) => failures.push(error));
-  if (failures.length > 1) console.error(failures[1]);
+  if (failures.length > 1) process.stderr.write(`${failures[1]}\n`);
   if (failures.length > 0) throw readable(failures[0]);
 }
 
