@@ -41,6 +41,8 @@ export interface Managed {
   open?(): Promise<void> | void;
   /** Called once, in reverse creation order. Must be safe after a failed or missing `open`. */
   close?(): Promise<void> | void;
+  /** How long `close` may take, in milliseconds, asked when it begins; default {@link closeDeadlineMs}. */
+  readonly closeDeadlineMs?: number;
 }
 
 type Constructor<T> = new (...dependencies: never[]) => T;
@@ -134,7 +136,8 @@ export class Scope implements Binder {
     try {
       this.build();
       for (const { token: opening, instance } of this.#created) {
-        this.#undo.add(opening.name, () => instance.close?.(), closeDeadlineMs);
+        const deadlineMs = () => instance.closeDeadlineMs ?? closeDeadlineMs;
+        this.#undo.add(opening.name, () => instance.close?.(), deadlineMs);
         try {
           await instance.open?.();
         } catch (error) {

@@ -1,7 +1,7 @@
 import { within } from "./deadline.ts";
 import { messageOf } from "./errors.ts";
 
-type Step = { what: string; run: () => unknown; timeoutMs: number };
+type Step = { what: string; run: () => unknown; timeoutMs: number | (() => number) };
 
 /** Steps of {@link Undo.run} that failed: every one of them, each named. */
 export class UndoFailed extends AggregateError {
@@ -29,9 +29,10 @@ export class Undo {
    * Registers one step.
    *
    * @param what names the resource, `network of job j1`
-   * @param timeoutMs how long the step may take before it counts as failed; default 15 s
+   * @param timeoutMs how long the step may take before it counts as failed; default 15 s. A function is asked when
+   * the step begins
    */
-  add(what: string, run: () => unknown, timeoutMs = 15_000): void {
+  add(what: string, run: () => unknown, timeoutMs: number | (() => number) = 15_000): void {
     if (this.#running) {
       throw new Error(`${this.#what}: "${what}" was created while everything was being undone`);
     }
@@ -52,7 +53,8 @@ export class Undo {
     const errors: Error[] = [];
     for (let step = this.#steps.pop(); step; step = this.#steps.pop()) {
       try {
-        await within(step.what, step.timeoutMs, step.run() as PromiseLike<unknown>);
+        const timeoutMs = typeof step.timeoutMs === "function" ? step.timeoutMs() : step.timeoutMs;
+        await within(step.what, timeoutMs, step.run() as PromiseLike<unknown>);
       } catch (error) {
         errors.push(new Error(`${step.what}: ${messageOf(error)}`, { cause: error }));
       }

@@ -28,6 +28,9 @@ export interface ContainerSpec {
   readonly openStdin: boolean;
   /** `bridge`: the job's own network. `none`: loopback only. */
   readonly network: "bridge" | "none";
+  /** Paths under /proc and /sys that the container must not see, and those that it must not change. */
+  readonly maskedPaths: readonly string[];
+  readonly readonlyPaths: readonly string[];
   /** Size of the terminal when it starts, in characters. */
   readonly consoleSize?: { readonly columns: number; readonly rows: number };
 }
@@ -71,6 +74,8 @@ export interface RunningContainer {
 
 /** One job's containers in an engine. */
 export interface ContainerEngine {
+  /** Whether containers have a cgroup namespace of their own or see the host's: inspect's `CgroupnsMode`. */
+  readonly cgroupNamespace: "private" | "host";
   /** Prepares a container so that `start` is quick. A failed create leaves nothing behind. */
   create(spec: ContainerSpec): Promise<void>;
   /**

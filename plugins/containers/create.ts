@@ -1,7 +1,7 @@
 import { inject } from "../../core/kernel/scope.ts";
 import { json, type Reply } from "../../core/kernel/reply.ts";
 import type { ApiRequest } from "../../core/kernel/request.ts";
-import { invalid, notFound } from "../../core/support/errors.ts";
+import { invalid, notFound, unsupportedField } from "../../core/support/errors.ts";
 import {
   type ContainerEngine,
   ContainerEngineToken,
@@ -11,6 +11,7 @@ import {
   type StoredImage,
 } from "./backend.ts";
 import { checkCreateBody, type CreateBody, emptyAsSent, networkOf } from "./create/create-body.ts";
+import { maskedPaths, readonlyPaths } from "./create/create-fields.ts";
 import { mergeConfig, processEnv } from "./create/merge.ts";
 import type { Containers } from "./model/containers.ts";
 import { now, rfc3339 } from "./model/instant.ts";
@@ -38,9 +39,16 @@ export class Create {
     const asked = request.query.text("name");
     const name = asked ? checkName(asked) : undefined;
     const body = checkCreateBody(await request.json());
+    this.#checkCgroupNamespace(body);
     const image = this.#imageOf(body, request.query.text("platform"));
     const facts = await this.#make(name, body, image);
     return json({ Id: facts.id, Warnings: warningsFor(body, image) }, 201);
+  }
+
+  #checkCgroupNamespace({ HostConfig }: CreateBody): void {
+    const wanted = HostConfig?.CgroupnsMode;
+    if (!wanted || wanted === this.#engine.cgroupNamespace) return;
+    throw unsupportedField("HostConfig.CgroupnsMode", `containers on this host see the host's cgroups`);
   }
 
   #imageOf(body: CreateBody, platform: string | undefined): StoredImage {
@@ -73,6 +81,7 @@ export class Create {
         network: networkOf(body),
         consoleSize: body.HostConfig?.ConsoleSize ?? [0, 0],
         logDriver: body.HostConfig?.LogConfig?.Type || "json-file",
+        cgroupNamespace: this.#engine.cgroupNamespace,
         emptyAsSent: emptyAsSent(body),
       },
     };
@@ -101,6 +110,8 @@ function specOf({ id, config, host }: ContainerFacts, image: StoredImage): Conta
     tty: config.Tty,
     openStdin: config.OpenStdin,
     network: host.network,
+    maskedPaths,
+    readonlyPaths,
     ...(rows > 0 && columns > 0 && { consoleSize: { rows, columns } }),
   };
 }

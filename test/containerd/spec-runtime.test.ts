@@ -15,6 +15,8 @@ const container: ContainerSpec = {
   tty: false,
   openStdin: false,
   network: "bridge",
+  maskedPaths: ["/proc/kcore"],
+  readonlyPaths: ["/proc/sys"],
 };
 const host: SpecHost = {
   user: { uid: 0, gid: 0, additionalGids: [10] },

@@ -144,6 +144,8 @@ export function specOf(
     tty: false,
     openStdin: false,
     network: "none",
+    maskedPaths: ["/proc/kcore"],
+    readonlyPaths: ["/proc/sys"],
     ...parts,
   };
 }

@@ -57,6 +57,7 @@ interface Entry {
 
 /** See above. `programs` may be added to; what is not there cannot be executed. */
 export class FakeEngine implements ContainerEngine {
+  readonly cgroupNamespace = "private";
   readonly programs: Record<string, FakeProgram> = { ...programs };
   /** Calls, in order: `create <id>`, `start <id>`, `removed <id>`. */
   readonly calls: string[] = [];

@@ -55,6 +55,8 @@ export function contractSpec(
     tty: false,
     openStdin: false,
     network: "none",
+    maskedPaths: ["/proc/kcore"],
+    readonlyPaths: ["/proc/sys"],
     ...parts,
   };
 }

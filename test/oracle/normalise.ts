@@ -40,6 +40,8 @@ export function normalise(value: unknown, key = ""): unknown {
     const entries = Object.entries(value).map(([name, each]) => [normaliseText(name), normalise(each, name)]);
     return Object.fromEntries(entries.sort(([one], [other]) => (String(one) < String(other) ? -1 : 1)));
   }
+  // Follows from the host's cgroup version: recorded on one, played on another.
+  if (key === "CgroupnsMode" && value) return "<as the host has it>";
   if (typeof value === "string") return normaliseText(value);
   if (typeof value === "number" && value > 0 && volatileNumbers.has(key)) return "<number>";
   return value;

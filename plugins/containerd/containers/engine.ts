@@ -38,6 +38,7 @@ interface Known {
 
 /** One job's containers in containerd. */
 export class ContainerdEngine implements ContainerEngine {
+  readonly cgroupNamespace: "private" | "host";
   readonly #host: TaskHost;
   readonly #job: Job;
   readonly #network: JobNetwork | undefined;
@@ -49,6 +50,7 @@ export class ContainerdEngine implements ContainerEngine {
 
   /** @param network undefined when no network plugin runs: containers then have loopback only */
   constructor(host: TaskHost, job: Job, network: JobNetwork | undefined) {
+    this.cgroupNamespace = host.unifiedCgroups ? "private" : "host";
     this.#host = host;
     this.#job = job;
     this.#network = network;
@@ -88,12 +90,21 @@ export class ContainerdEngine implements ContainerEngine {
     const cgroup = jobCgroup(this.#host.daemonId, this.#job.id);
     undo.add("cgroups", () => removeCgroup(cgroup));
     undo.add("files", () => rm(this.#filesDir, { recursive: true, force: true }));
-    const deadlineMs = settleMs + this.#known.size * settleEachMs;
+    const deadlineMs = this.#settleDeadlineMs;
     undo.add("containers", () => removeOwned(this.#host, { jobId: this.#job.id }), deadlineMs);
     undo.add("runs", () => this.#endRuns(deadlineMs), deadlineMs);
     undo.add("starts under way", () => Promise.allSettled(this.#pending));
     await undo.run();
     this.#known.clear();
+  }
+
+  /** Two steps that may each take as long as all containers need to settle, and the rest. */
+  get closeDeadlineMs(): number {
+    return 2 * this.#settleDeadlineMs + settleMs;
+  }
+
+  get #settleDeadlineMs(): number {
+    return settleMs + this.#known.size * settleEachMs;
   }
 
   get #filesDir(): string {

@@ -51,28 +51,3 @@ export function defaultMounts(etcDir: string): SpecMount[] {
   }));
   return [...systemMounts, ...files];
 }
-
-/** Hidden from containers: they tell about, or act on, the whole host. Source: Docker Engine 28, MaskedPaths. */
-export const maskedPaths: readonly string[] = [
-  "/proc/asound",
-  "/proc/acpi",
-  "/proc/interrupts",
-  "/proc/kcore",
-  "/proc/keys",
-  "/proc/latency_stats",
-  "/proc/timer_list",
-  "/proc/timer_stats",
-  "/proc/sched_debug",
-  "/proc/scsi",
-  "/sys/firmware",
-  "/sys/devices/virtual/powercap",
-];
-
-/** Visible and not to be changed. Source: Docker Engine 28, ReadonlyPaths. */
-export const readonlyPaths: readonly string[] = [
-  "/proc/bus",
-  "/proc/fs",
-  "/proc/irq",
-  "/proc/sys",
-  "/proc/sysrq-trigger",
-];

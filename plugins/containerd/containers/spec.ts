@@ -1,7 +1,7 @@
 import type { ContainerSpec } from "../../containers/backend.ts";
 import { capabilitySets } from "./capabilities.ts";
 import { environmentOf } from "./environment.ts";
-import { defaultMounts, maskedPaths, readonlyPaths } from "./mounts.ts";
+import { defaultMounts } from "./mounts.ts";
 import type { ProcessUser } from "./users.ts";
 
 /** What a specification needs besides the container's own settings. */
@@ -88,7 +88,7 @@ function linuxOf(container: ContainerSpec, host: SpecHost) {
     cgroupsPath: host.cgroupsPath,
     resources: { devices: deviceRules },
     namespaces,
-    maskedPaths,
-    readonlyPaths,
+    maskedPaths: container.maskedPaths,
+    readonlyPaths: container.readonlyPaths,
   };
 }

@@ -30,6 +30,7 @@ export interface CreateBody {
     readonly AutoRemove?: boolean | null;
     readonly ConsoleSize?: readonly [number, number] | null;
     readonly NetworkMode?: string | null;
+    readonly CgroupnsMode?: string | null;
     readonly LogConfig?: { readonly Type?: string | null } | null;
   } | null;
   readonly NetworkingConfig?: { readonly EndpointsConfig?: Readonly<Record<string, object>> | null } | null;

@@ -26,7 +26,7 @@ const honoured = (shape: Shape): Rule => ({ honoured: shape });
 const refused = (...neutral: unknown[]): Rule => ({ neutral });
 const privilege = (key: string, ...neutral: unknown[]): Rule => ({ policy: key, neutral });
 
-/** What runc puts over /proc and /sys, and Docker shows; asking for just these changes nothing. */
+/** Hidden from containers: they tell about, or act on, the whole host. Source: Docker Engine 28, MaskedPaths. */
 export const maskedPaths: readonly string[] = [
   "/proc/asound",
   "/proc/acpi",
@@ -42,6 +42,7 @@ export const maskedPaths: readonly string[] = [
   "/sys/devices/virtual/powercap",
 ];
 
+/** Visible and not to be changed. Source: Docker Engine 28, ReadonlyPaths. */
 export const readonlyPaths: readonly string[] = [
   "/proc/bus",
   "/proc/fs",

@@ -33,6 +33,8 @@ export interface HostChoices {
   /** Rows and columns, in Docker's order. */
   readonly consoleSize: readonly [number, number];
   readonly logDriver: string;
+  /** What the engine gives: see its `cgroupNamespace`. */
+  readonly cgroupNamespace: "private" | "host";
   /** Lists and objects that the client sent empty: inspect shows them so, and null where nothing was sent. */
   readonly emptyAsSent: Readonly<Record<string, unknown>>;
 }

@@ -16,7 +16,7 @@ export function hostConfig(host: HostChoices): object {
     ConsoleSize: host.consoleSize,
     CapAdd: null,
     CapDrop: null,
-    CgroupnsMode: "private",
+    CgroupnsMode: host.cgroupNamespace,
     Dns: null,
     DnsOptions: null,
     DnsSearch: null,
