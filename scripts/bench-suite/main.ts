@@ -65,7 +65,8 @@ try {
   const results = await run(own, engines);
   console.log(`${machineLine()}\n\n${markdownTable(results, engines)}`);
   if (flags.json) writeFileSync(flags.json, jsonText(results, engines));
-  if (flags.vs) await engines[1]!.client.call("DELETE", `/images/${imageName}?force=1`);
+  // Another benchmark beside this one may have removed it.
+  if (flags.vs) await engines[1]!.client.call("DELETE", `/images/${imageName}?force=1`).catch(() => {});
   for (const { client } of engines) client.close();
 } finally {
   await berth?.stop();
