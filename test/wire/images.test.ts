@@ -41,6 +41,16 @@ testWithEachCli("pulls with the credentials that the CLI keeps, and not without"
   assert.is(await docker.ok(["run", "--rm", `${registry.host}/private:1`, "echo", "in"]), "in");
 });
 
+testWithEachCli("logs in with docker login, and not with a wrong password", async (undo, binary) => {
+  const registry = await startRegistry(undo, { auth: true });
+  await registry.push(await buildImage(), "private", "1");
+  const { docker } = await daemon.job(undo, { binary, image: null });
+  const login = ["login", "-u", registryUser, "--password-stdin", registry.host];
+  assert.is((await docker.run(login, { stdin: "wrong" })).code, 1);
+  assert.match(await docker.ok(login, { stdin: registryPassword }), "Login Succeeded");
+  await docker.ok(["pull", `${registry.host}/private:1`]);
+});
+
 test("wrong credentials are 401, which makes the CLI ask for others", async (undo) => {
   const registry = await startRegistry(undo, { auth: true });
   const { socketPath } = await daemon.job(undo, { image: null });
