@@ -15,10 +15,20 @@ export function checkSource({ manifest, config, layers }: ImageSource): void {
     if (!isDigest(digest)) throw invalid(`"${digest}" is no sha256 digest`);
   }
   verify(manifest, manifest.bytes);
+  checkNames(manifest, [config, ...layers]);
   for (const { mediaType } of layers) {
     if (!/\.tar(?:[.+]gzip)?$/.test(mediaType)) {
       throw invalid(`layer of type ${mediaType} cannot be unpacked`);
     }
+  }
+}
+
+/** The manifest must name the very blobs that the source offers. */
+function checkNames({ digest, bytes }: ImageSource["manifest"], blobs: readonly Descriptor[]): void {
+  const { config, layers } = JSON.parse(new TextDecoder().decode(bytes)) as Record<string, Descriptor[]>;
+  const named = [config, layers].flat().map((blob) => blob?.digest);
+  if (named.join() !== blobs.map((blob) => blob.digest).join()) {
+    throw invalid(`manifest ${digest} names another configuration or other layers than the image has`);
   }
 }
 

@@ -123,6 +123,8 @@ export class FakeStore implements ImageStore {
     if (present) return present;
     const key = `${source.origin} ${blob.digest}`;
     const other = source.origin === undefined ? undefined : this.#host.underWay.get(key);
+    // Whoever waits for another's download sees it begin, as on a real store.
+    if (other) progress(0);
     const begin = () => this.#begin(ingest, key, download(source, blob, progress, signal));
     const bytes = other ? await other.catch(begin) : await begin();
     staged.set(blob.digest, bytes);
