@@ -3,6 +3,7 @@ import { chmodSync, chownSync, linkSync, lstatSync, type Stats, unlinkSync } fro
 import { connect } from "node:net";
 import { dirname, join } from "node:path";
 import { randomBytes } from "node:crypto";
+import { keepSocketFromChildren } from "../support/runtime.ts";
 
 /** Longest path of a Unix socket on Linux, in bytes: sun_path less its closing NUL. */
 export const longestSocketPathBytes = 107;
@@ -106,6 +107,7 @@ function listen(server: Server, path: string): Promise<void> {
         server.off("error", reject);
         resolve();
       });
+      if (server.listening) keepSocketFromChildren(server);
     } finally {
       process.umask(before);
     }

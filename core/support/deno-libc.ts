@@ -1,5 +1,5 @@
 /**
- * The C library through Deno's foreign function interface, as far as pipes need it. The types are declared here, so
+ * The C library through Deno's foreign function interface, as far as pipes and sockets need it. The types are declared here, so
  * that both `tsc` with Node's types and `deno check` accept the file; on Node nothing of it is ever called.
  */
 type NativeType = "i32" | "u32" | "isize" | "usize" | "buffer";
@@ -53,3 +53,12 @@ export function libc(): LibC {
 
 /** A NUL-terminated path for C. */
 export const cString = (text: string): Uint8Array => new TextEncoder().encode(`${text}\0`);
+
+const setDescriptorFlags = 2;
+const closeOnExec = 1;
+
+/** Closes a descriptor in every process that is started from now on. */
+export function keepFromChildren(descriptor: number): void {
+  if (libc().fcntl(descriptor, setDescriptorFlags, closeOnExec) >= 0) return;
+  throw new Error(`descriptor ${descriptor} cannot be kept from child processes`);
+}

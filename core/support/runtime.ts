@@ -2,7 +2,8 @@
  * Where Node and Deno differ, and the only file that asks which one this is. Everything else uses what both have:
  * `node:` modules and Web types.
  */
-import { deno } from "./deno-libc.ts";
+import type { Server } from "node:net";
+import { deno, keepFromChildren } from "./deno-libc.ts";
 import { denoPipes } from "./pipes-deno.ts";
 import { nodePipes } from "./pipes-node.ts";
 import type { PipeReader, PipeSystem, PipeWriter } from "./pipes.ts";
@@ -38,3 +39,19 @@ export const openPipeReader = (path: string): PipeReader => pipes.openReader(pat
 
 /** Opens a named pipe for writing, without waiting for a reader and without holding a thread. */
 export const openPipeWriter = (path: string): PipeWriter => pipes.openWriter(path);
+
+/**
+ * Keeps a listening server's socket from the processes that are started from now on, containerd and its shims among
+ * them: they would hold it open after the server closed. Node makes sockets so; Deno (2.9) does not. Call it in the same
+ * turn as `listen`.
+ */
+export const keepSocketFromChildren = (server: Server): void => {
+  if (deno) keepFromChildren(descriptorOf(server));
+};
+
+/** What both runtimes keep under Node's name for it, and neither documents. */
+function descriptorOf(server: Server): number {
+  const descriptor = (server as { _handle?: { fd?: number } })._handle?.fd;
+  if (descriptor === undefined || descriptor < 0) throw new Error("the server does not listen");
+  return descriptor;
+}

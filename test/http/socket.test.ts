@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import { createServer } from "node:net";
 import { chmod, lstat, mkdir, readdir, readFile, symlink, writeFile } from "node:fs/promises";
 import { linkSync, unlinkSync } from "node:fs";
@@ -34,6 +35,13 @@ test("makes the socket 0600 unless told otherwise, and leaves nothing else besid
   const status = await lstat(join(dir, "b.sock"));
   assert.equal([status.mode & 0o777, status.gid], [0o660, 12345]);
   assert.equal((await readdir(dir)).sort(), ["a.sock", "b.sock"]);
+});
+
+test("keeps the socket from processes that start while it listens", async (undo) => {
+  const inherited = () => execFileSync("ls", ["-l", "/proc/self/fd"], { encoding: "utf8" }).match(/socket:/g);
+  const before = inherited();
+  await serveAt(undo, join(await temporaryDir(undo), "a.sock"));
+  assert.equal(inherited(), before);
 });
 
 test("refuses a path occupied by a file, directory, symlink or live socket, and touches none of them", async (undo) => {

@@ -10,6 +10,8 @@ import { join } from "node:path";
 import { type ControlClient, controlClient } from "../../core/control/client.ts";
 import type { Undo } from "../../core/support/undo.ts";
 import { berthCommand } from "./berth-command.ts";
+import { countDescriptors, type DescriptorCounts } from "./descriptors.ts";
+import { idleLeftovers } from "./idle.ts";
 import { eventually } from "./test.ts";
 
 export interface DaemonOptions {
@@ -38,6 +40,7 @@ export class TestDaemon {
   readonly #child: ChildProcess;
   readonly #logPath: string;
   readonly #exited: Promise<number | null>;
+  #descriptors: DescriptorCounts | undefined;
 
   constructor(dataDir: string, child: ChildProcess, logPath: string) {
     this.dataDir = dataDir;
@@ -92,6 +95,26 @@ export class TestDaemon {
     }, 60_000).catch(async (error) => {
       throw new Error(`${error.message}\n${await this.log()}`);
     });
+    this.#descriptors = await countDescriptors(this.pid, this.dataDir);
+  }
+
+  /**
+   * Closes the jobs that are open, looks at what they left in the daemon and its containerd, and stops the daemon,
+   * whatever it found. For a daemon that is not running, or never was ready, there is nothing to look at.
+   */
+  async stopClean(): Promise<number | null> {
+    try {
+      if (this.running && this.#descriptors) await this.#closeJobsWithoutTrace(this.#descriptors);
+    } finally {
+      await this.stop();
+    }
+    return await this.#exited;
+  }
+
+  async #closeJobsWithoutTrace(descriptors: DescriptorCounts): Promise<void> {
+    for (const { id } of (await this.control.listJobs({})).jobs) await this.closeJob(id);
+    const left = await idleLeftovers({ pid: this.pid, dataDir: this.dataDir, descriptors });
+    if (left.length > 0) throw new Error(`closed jobs left behind:\n${left.join("\n")}`);
   }
 
   /** Asks the daemon to stop and waits until it did. Returns its exit code. */
@@ -108,7 +131,10 @@ export class TestDaemon {
   }
 }
 
-/** Starts a daemon and waits until it answers. It stops with the test, and its data directory goes. */
+/**
+ * Starts a daemon and waits until it answers. It stops with the test, which fails when the daemon's jobs left
+ * anything, and its data directory goes.
+ */
 export async function startDaemon(undo: Undo, options: DaemonOptions = {}): Promise<TestDaemon> {
   const daemon = await spawnDaemon(undo, options);
   await daemon.ready();
@@ -128,7 +154,7 @@ export async function spawnDaemon(undo: Undo, options: DaemonOptions = {}): Prom
   child.stderr!.pipe(log, { end: false });
   child.once("close", () => log.end());
   const daemon = new TestDaemon(dataDir, child, logPath);
-  undo.add("daemon", () => daemon.stop(), 60_000);
+  undo.add("daemon", () => daemon.stopClean(), 90_000);
   return daemon;
 }
 

@@ -1,6 +1,6 @@
 /**
  * What every wire file does: one real daemon for all tests of the file, started by the first that needs it; a job
- * of its own for each test; and at the end the daemon stops and nothing is left of it.
+ * of its own for each test; and at the end nothing is left of the jobs in the daemon, nor, when that stopped, of it.
  */
 import { assert, test } from "./test.ts";
 import { Undo } from "../../core/support/undo.ts";
@@ -55,11 +55,11 @@ export class Wire {
     return { ...job, docker: new Docker(job.socketPath, binary) };
   }
 
-  /** The file's last test: the daemon stops in good order and nothing of it is left. */
+  /** The file's last test: its jobs left nothing, the daemon stops in good order, and nothing of that is left. */
   leavesNothing(): void {
-    test("leaves nothing behind when the daemon stopped", async () => {
+    test("leaves nothing behind when its jobs closed and when the daemon stopped", async () => {
       const daemon = await this.daemon();
-      const code = await daemon.stop();
+      const code = await daemon.stopClean();
       const log = code === 0 ? "" : await daemon.log();
       const left = await this.#watch!.leftovers();
       await this.#undo.run();
