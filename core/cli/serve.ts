@@ -3,6 +3,7 @@ import { loadConfig } from "../daemon/config.ts";
 import { createDaemon, type Daemon } from "../daemon/daemon.ts";
 import type { BuiltInTable } from "../kernel/loader.ts";
 import { openLog } from "../support/logger.ts";
+import { watchFaults } from "./faults.ts";
 import type { CommonOptions } from "./options.ts";
 import { removeUnmounted } from "./run/remove-unmounted.ts";
 import { printLine } from "./output.ts";
@@ -17,12 +18,13 @@ export interface ServeOptions extends CommonOptions {
 
 /**
  * `berth serve`: runs the daemon until it is told to stop, then closes all jobs and everything else. Prints one line
- * when jobs can be opened. A second SIGTERM or SIGINT ends the process at once; the next start cleans up after it.
+ * when jobs can be opened. A fault that nobody caught is logged: see {@link watchFaults}. A second SIGTERM or SIGINT ends the process at once; the next start cleans up after it.
  */
 export async function serve(options: ServeOptions, builtIns: BuiltInTable): Promise<void> {
   const config = await loadConfig(options.config, builtIns, { dataDir: options.dataDir });
   const log = openLog(config.logLevel);
   const stop = new StopRequest(options);
+  const ignoreFaults = watchFaults(log, () => stop.ask("a fault"));
   try {
     const daemon = createDaemon({ config, builtIns, log });
     await daemon.start();
@@ -33,6 +35,7 @@ export async function serve(options: ServeOptions, builtIns: BuiltInTable): Prom
     if (options.temporary) await removeUnmounted(config.dataDir);
   } finally {
     stop.forget();
+    ignoreFaults();
   }
 }
 
@@ -60,6 +63,11 @@ class StopRequest {
     process.on("SIGTERM", this.#onSignal);
     process.on("SIGINT", this.#onSignal);
     if (untilStdinEnds) process.stdin.once("end", () => this.#resolve("standard input ended")).resume();
+  }
+
+  /** The same as a signal, from within. */
+  ask(reason: string): void {
+    this.#resolve(reason);
   }
 
   /** Lets the process end. */

@@ -15,6 +15,9 @@ import type { Transport } from "./transport.ts";
 import { UpgradeTransport } from "./upgrade-transport.ts";
 import { Wire } from "./wire.ts";
 
+/** Requests in progress, on average over the connections that a job may have; more come only of a flood. */
+const livePerConnection = 4;
+
 /** What one job's socket needs. */
 export interface ServeOptions extends SocketAccess {
   /** Absolute, at most 107 bytes; its directory exists. */
@@ -126,6 +129,10 @@ class SocketServer implements ApiServer {
 
   #request(message: IncomingMessage, response: ServerResponse, uninvited: boolean): void {
     if (message.socket.writableEnded) return;
+    // Connections are counted; what one of them may pipeline without waiting for an answer is not.
+    if (this.#live.size >= livePerConnection * this.#context.limits.maxConnections) {
+      return void message.socket.destroy();
+    }
     if (this.#closing) response.shouldKeepAlive = false;
     const transport = new PlainTransport(this.#context.wire, message, response, uninvited);
     const exchange = this.#start(transport);

@@ -27,6 +27,8 @@ export interface ApiRequest {
   readonly signal: AbortSignal;
 }
 
+const mostFilterValues = 1_000;
+
 /** A query string read the way Docker's daemon reads it. */
 export class Query {
   readonly #values: URLSearchParams;
@@ -73,7 +75,11 @@ export class Query {
     const text = this.text("filters");
     const filters = new Map<string, string[]>();
     if (!text) return filters;
-    for (const [key, values] of Object.entries(parseFilters(text))) {
+    const given = Object.entries(parseFilters(text));
+    const count = given.reduce((sum, [, values]) => sum + values.length, 0);
+    // Each value is held against each object of a list.
+    if (count > mostFilterValues) throw invalid(`invalid filters: more than ${mostFilterValues} values`);
+    for (const [key, values] of given) {
       if (!known.includes(key)) throw invalid(`invalid filter '${key}'`);
       filters.set(key, values);
     }

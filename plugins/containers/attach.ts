@@ -6,10 +6,9 @@ import { followLog } from "./log/follow.ts";
 import { readLog } from "./log/read.ts";
 import { renderChunks, type View } from "./log/render.ts";
 import type { Container } from "./model/container.ts";
-import type { Containers } from "./model/containers.ts";
+import { type Containers, ContainersToken } from "./model/containers.ts";
 import { parseDetachKeys } from "./model/detach-keys.ts";
 import { outputType, wantedStreams } from "./output.ts";
-import { ContainersToken } from "./tokens.ts";
 
 /** What one client attached to, from which moment on. */
 interface Session {

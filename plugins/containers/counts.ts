@@ -1,7 +1,6 @@
 import { inject } from "../../core/kernel/scope.ts";
 import type { ContainerCounts } from "../system/backend.ts";
-import type { Containers } from "./model/containers.ts";
-import { ContainersToken } from "./tokens.ts";
+import { type Containers, ContainersToken } from "./model/containers.ts";
 
 /** The numbers that `/info` shows. */
 export class Counts implements ContainerCounts {

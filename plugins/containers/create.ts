@@ -13,11 +13,10 @@ import {
 import { checkCreateBody, type CreateBody, emptyAsSent, networkOf } from "./create/create-body.ts";
 import { maskedPaths, readonlyPaths } from "./create/create-fields.ts";
 import { mergeConfig, processEnv } from "./create/merge.ts";
-import type { Containers } from "./model/containers.ts";
+import { type Containers, ContainersToken } from "./model/containers.ts";
 import { now, rfc3339 } from "./model/instant.ts";
 import { checkName, newId } from "./model/names.ts";
 import type { ContainerFacts } from "./model/record.ts";
-import { ContainersToken } from "./tokens.ts";
 
 /** `POST /containers/create`. */
 export class Create {
@@ -131,8 +130,8 @@ function parsePlatform(text: string): (image: StoredImage) => boolean {
 }
 
 function normalizeArchitecture(name: string | undefined): string | undefined {
-  const aliases: Record<string, string> = { x86_64: "amd64", "x86-64": "amd64", aarch64: "arm64" };
-  return name && (aliases[name] ?? name);
+  const aliases = new Map([["x86_64", "amd64"], ["x86-64", "amd64"], ["aarch64", "arm64"]]);
+  return name && (aliases.get(name) ?? name);
 }
 
 /** What the image asks for and does not get. */

@@ -2,10 +2,9 @@ import { inject } from "../../core/kernel/scope.ts";
 import { json, type Reply } from "../../core/kernel/reply.ts";
 import type { ApiRequest } from "../../core/kernel/request.ts";
 import { type ContainerEngine, ContainerEngineToken } from "./backend.ts";
-import type { Containers } from "./model/containers.ts";
+import { type Containers, ContainersToken } from "./model/containers.ts";
 import { inspectShape } from "./shapes/inspect.ts";
 import { sizesOf } from "./shapes/sizes.ts";
-import { ContainersToken } from "./tokens.ts";
 
 /** `GET /containers/{id}/json`. */
 export class Inspect {

@@ -3,10 +3,9 @@ import { empty, type Reply } from "../../core/kernel/reply.ts";
 import type { ApiRequest } from "../../core/kernel/request.ts";
 import { ApiError, notFound } from "../../core/support/errors.ts";
 import type { Container } from "./model/container.ts";
-import type { Containers } from "./model/containers.ts";
+import { type Containers, ContainersToken } from "./model/containers.ts";
 import { parseDetachKeys } from "./model/detach-keys.ts";
-import type { Lifecycle } from "./model/lifecycle.ts";
-import { ContainersToken, LifecycleToken } from "./tokens.ts";
+import { type Lifecycle, LifecycleToken } from "./model/lifecycle.ts";
 
 /** `POST /containers/{id}/start`, `stop`, `restart` and `kill`. */
 export class LifecycleRequests {

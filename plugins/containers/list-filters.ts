@@ -2,6 +2,7 @@ import { ApiError, apiErrorOf, invalid } from "../../core/support/errors.ts";
 import type { ImageLookup } from "./backend.ts";
 import type { Container } from "./model/container.ts";
 import type { Containers } from "./model/containers.ts";
+import { NamePatterns } from "./name-patterns.ts";
 
 /** Filters of `GET /containers/json` that are served. */
 export const listFilters: readonly string[] = [
@@ -17,9 +18,6 @@ export const listFilters: readonly string[] = [
 ];
 
 const states = ["created", "running", "paused", "restarting", "removing", "exited", "dead"];
-
-/** Characters of a name that a filter looks at. */
-const longestMatched = 256;
 
 type Test = (container: Container) => boolean;
 
@@ -37,10 +35,9 @@ export class ListFilters {
       before: (values) => orderTest(values, containers, (age, reference) => age > reference),
       since: (values) => orderTest(values, containers, (age, reference) => age < reference),
       exited: exitedTest,
-      id: (values) => ({ id }) => values.some((value) => id.startsWith(value) || matches(value, id)),
+      id: idTest,
       label: labelTest,
-      name: (values) => ({ name }) =>
-        values.some((value) => matches(value, name) || matches(value, `/${name}`)),
+      name: nameTest,
       network: (values) => ({ facts }) => values.includes(facts.host.network),
       status: statusTest,
     };
@@ -52,18 +49,14 @@ export class ListFilters {
   }
 }
 
-/**
- * Values are regular expressions, of which names need little: what could take long to match is looked for as it
- * stands, because one job's filter must not hold up the others.
- */
-function matches(pattern: string, text: string): boolean {
-  const repeats = pattern.match(/[*+?{]/g)?.length ?? 0;
-  if (repeats > 2 || /\)[*+?{]/.test(pattern)) return text.includes(pattern);
-  try {
-    return new RegExp(pattern).test(text.slice(0, longestMatched));
-  } catch {
-    return text.includes(pattern);
-  }
+function idTest(values: string[]): Test {
+  const patterns = new NamePatterns(values);
+  return ({ id }) => values.some((value) => id.startsWith(value)) || patterns.match(id);
+}
+
+function nameTest(values: string[]): Test {
+  const patterns = new NamePatterns(values);
+  return ({ name }) => patterns.match(name) || patterns.match(`/${name}`);
 }
 
 function labelTest(values: string[]): Test {

@@ -5,10 +5,9 @@ import { apiErrorOf } from "../../core/support/errors.ts";
 import { type ContainerEngine, ContainerEngineToken, type ImageLookup, ImageLookupToken } from "./backend.ts";
 import { ListFilters, listFilters } from "./list-filters.ts";
 import type { Container } from "./model/container.ts";
-import type { Containers } from "./model/containers.ts";
+import { type Containers, ContainersToken } from "./model/containers.ts";
 import { listShape } from "./shapes/list.ts";
 import { sizesOf } from "./shapes/sizes.ts";
-import { ContainersToken } from "./tokens.ts";
 
 /** `GET /containers/json`. */
 export class List {

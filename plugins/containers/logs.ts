@@ -7,10 +7,9 @@ import { readLog, type Segment } from "./log/read.ts";
 import { type LineView, renderLines } from "./log/render.ts";
 import { cutsAt, findTail } from "./log/tail.ts";
 import type { Container } from "./model/container.ts";
-import type { Containers } from "./model/containers.ts";
+import { type Containers, ContainersToken } from "./model/containers.ts";
 import type { Instant } from "./model/instant.ts";
 import { outputType, requireStreams } from "./output.ts";
-import { ContainersToken } from "./tokens.ts";
 
 /** Timers of either runtime go no further; 24 days. */
 const longestTimerMs = 2 ** 31 - 1;

@@ -1,5 +1,6 @@
 import { contractVersion, definePlugin } from "../../core/kernel/plugin.ts";
 import { route } from "../../core/kernel/route.ts";
+import { type Token, token } from "../../core/kernel/scope.ts";
 import { ContainerCountsToken } from "../system/backend.ts";
 import { Attach } from "./attach.ts";
 import { ContainerEngineToken, ImageLookupToken } from "./backend.ts";
@@ -9,24 +10,21 @@ import { Inspect } from "./inspect.ts";
 import { LifecycleRequests } from "./lifecycle.ts";
 import { List } from "./list.ts";
 import { Logs } from "./logs.ts";
-import { Containers } from "./model/containers.ts";
-import { Lifecycle } from "./model/lifecycle.ts";
+import { Containers, ContainersToken } from "./model/containers.ts";
+import { Lifecycle, LifecycleToken } from "./model/lifecycle.ts";
 import { Remove } from "./remove.ts";
 import { Resize } from "./resize.ts";
-import {
-  AttachToken,
-  ContainersToken,
-  CreateToken,
-  InspectToken,
-  LifecycleRequestsToken,
-  LifecycleToken,
-  ListToken,
-  LogsToken,
-  RemoveToken,
-  ResizeToken,
-  WaitToken,
-} from "./tokens.ts";
 import { Wait } from "./wait.ts";
+
+const CreateToken: Token<Create> = token("containers.create");
+const ListToken: Token<List> = token("containers.list");
+const InspectToken: Token<Inspect> = token("containers.inspect");
+const LifecycleRequestsToken: Token<LifecycleRequests> = token("containers.lifecycle-requests");
+const WaitToken: Token<Wait> = token("containers.wait");
+const RemoveToken: Token<Remove> = token("containers.remove");
+const LogsToken: Token<Logs> = token("containers.logs");
+const AttachToken: Token<Attach> = token("containers.attach");
+const ResizeToken: Token<Resize> = token("containers.resize");
 
 /** `/containers/…`: create to remove, list, inspect, logs, attach. */
 export default definePlugin({

@@ -2,9 +2,8 @@ import { inject } from "../../core/kernel/scope.ts";
 import { empty, type Reply } from "../../core/kernel/reply.ts";
 import type { ApiRequest } from "../../core/kernel/request.ts";
 import { invalid } from "../../core/support/errors.ts";
-import type { Containers } from "./model/containers.ts";
-import type { Lifecycle } from "./model/lifecycle.ts";
-import { ContainersToken, LifecycleToken } from "./tokens.ts";
+import { type Containers, ContainersToken } from "./model/containers.ts";
+import { type Lifecycle, LifecycleToken } from "./model/lifecycle.ts";
 
 /** `DELETE /containers/{id}`. Anonymous volumes (`v`) go with the container in any case: there are none to keep. */
 export class Remove {

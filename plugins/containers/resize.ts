@@ -2,8 +2,7 @@ import { inject } from "../../core/kernel/scope.ts";
 import { empty, type Reply } from "../../core/kernel/reply.ts";
 import type { ApiRequest } from "../../core/kernel/request.ts";
 import { conflict, invalid } from "../../core/support/errors.ts";
-import type { Containers } from "./model/containers.ts";
-import { ContainersToken } from "./tokens.ts";
+import { type Containers, ContainersToken } from "./model/containers.ts";
 
 const largest = 65535;
 

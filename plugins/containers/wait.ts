@@ -3,9 +3,8 @@ import { later, type Reply } from "../../core/kernel/reply.ts";
 import type { ApiRequest } from "../../core/kernel/request.ts";
 import { invalid } from "../../core/support/errors.ts";
 import type { Container } from "./model/container.ts";
-import type { Containers } from "./model/containers.ts";
+import { type Containers, ContainersToken } from "./model/containers.ts";
 import type { WaitCondition } from "./model/waiters.ts";
-import { ContainersToken } from "./tokens.ts";
 
 const conditions: readonly string[] = ["not-running", "next-exit", "removed"] satisfies WaitCondition[];
 

@@ -1,8 +1,9 @@
 import type { Query } from "../../core/kernel/request.ts";
 import type { ApiVersion } from "../../core/kernel/version.ts";
-import { internal, invalid } from "../../core/support/errors.ts";
+import { invalid } from "../../core/support/errors.ts";
 import type { ImageTable, NamedImage } from "./image-table.ts";
 import { createdSeconds } from "./created.ts";
+import { Glob } from "./glob.ts";
 
 /** Shows an image, with the names that the filters leave it, or hides it. */
 export type ImageFilter = (image: NamedImage) => NamedImage | undefined;
@@ -42,8 +43,9 @@ function labelTest(filter: string): Test {
   const equals = filter.indexOf("=");
   const key = equals < 0 ? filter : filter.slice(0, equals);
   return ({ image }) => {
-    const value = image.config.config?.Labels?.[key];
-    return value !== undefined && (equals < 0 || value === filter.slice(equals + 1));
+    const labels = image.config.config?.Labels ?? {};
+    if (!Object.hasOwn(labels, key)) return false;
+    return equals < 0 || labels[key] === filter.slice(equals + 1);
   };
 }
 
@@ -55,41 +57,12 @@ function ageTest(table: ImageTable, name: string, compare: (age: number, other: 
 /** Keeps the names that match, and the images that have one left. */
 function referenceFilter(patterns: readonly string[] | undefined): ImageFilter {
   if (!patterns || patterns.length === 0) return (image) => image;
-  const expressions = patterns.map(globExpression);
+  const globs = patterns.map((pattern) => new Glob(pattern));
   const matches = (name: string, repository: string) =>
-    expressions.some((each) => each.test(name) || each.test(repository));
+    globs.some((each) => each.matches(name) || each.matches(repository));
   return (image) => {
     const tags = image.tags.filter((name) => matches(name, name.slice(0, name.lastIndexOf(":"))));
     const digests = image.digests.filter((name) => matches(name, name.slice(0, name.indexOf("@"))));
     return tags.length + digests.length > 0 ? { ...image, tags, digests } : undefined;
   };
 }
-
-/** A shell pattern in which `*` and `?` stop at slashes, as in Go's `path.Match`. */
-function globExpression(pattern: string): RegExp {
-  const syntaxError = () => internal("syntax error in pattern");
-  if (pattern.length > 512) throw syntaxError();
-  let source = "";
-  for (let at = 0; at < pattern.length; at++) {
-    const letter = pattern[at] ?? "";
-    if (letter === "*") source += "[^/]*";
-    else if (letter === "?") source += "[^/]";
-    else if (letter === "[") {
-      const end = pattern.indexOf("]", at + 2);
-      if (end < 0) throw syntaxError();
-      source += `[${pattern.slice(at + 1, end).replace(/[\\[\]]/g, "\\$&")}]`;
-      at = end;
-    } else if (letter === "\\") {
-      if (at + 1 === pattern.length) throw syntaxError();
-      source += escaped(pattern[++at] ?? "");
-    } else source += escaped(letter);
-  }
-  try {
-    // Runs of stars would make matching slow and mean the same as one.
-    return new RegExp(`^${source.replace(/(?:\[\^\/\]\*)+/g, "[^/]*")}$`, "u");
-  } catch {
-    throw syntaxError();
-  }
-}
-
-const escaped = (letter: string) => letter.replace(/[\\^$.*+?()[\]{}|/]/u, "\\$&");

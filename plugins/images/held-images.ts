@@ -1,4 +1,4 @@
-import { inject } from "../../core/kernel/scope.ts";
+import { inject, type Token, token } from "../../core/kernel/scope.ts";
 import {
   type ImageSource,
   type ImageStore,
@@ -6,9 +6,11 @@ import {
   type IngestObserver,
   type StoredImage,
 } from "./backend.ts";
-import { ImageTable } from "./image-table.ts";
+import { ImageTable, ImageTableToken } from "./image-table.ts";
 import type { Reference } from "./reference.ts";
-import { ImageTableToken } from "./tokens.ts";
+
+/** Job-scoped; the objects of this area take it from each other. */
+export const HeldImagesToken: Token<HeldImages> = token("images.held");
 
 /**
  * Brings images into the job and lets go of them. The store holds an image once a job however often it was

@@ -1,12 +1,15 @@
 import { join } from "node:path";
 import type { Job } from "../../core/kernel/job.ts";
-import { inject } from "../../core/kernel/scope.ts";
+import { inject, type Token, token } from "../../core/kernel/scope.ts";
 import { JobToken } from "../../core/kernel/tokens.ts";
 import { readJson, writeAtomically } from "../../core/support/atomic-file.ts";
 import { notFound } from "../../core/support/errors.ts";
 import type { ImageLookup, ImageUsers } from "../containers/backend.ts";
 import type { StoredImage } from "./backend.ts";
 import { familiar, parseReference, type Reference, withDefaultTag } from "./reference.ts";
+
+/** Job-scoped; the objects of this area take it from each other. */
+export const ImageTableToken: Token<ImageTable> = token("images.table");
 
 /** An image of the job with the names it has there. */
 export interface NamedImage {

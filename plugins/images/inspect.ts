@@ -4,8 +4,7 @@ import type { DownShaper } from "../../core/kernel/route.ts";
 import { inject } from "../../core/kernel/scope.ts";
 import { unsupportedField } from "../../core/support/errors.ts";
 import type { ImageConfig } from "./backend.ts";
-import type { ImageTable, NamedImage } from "./image-table.ts";
-import { ImageTableToken } from "./tokens.ts";
+import { type ImageTable, ImageTableToken, type NamedImage } from "./image-table.ts";
 
 /** `GET /images/{name}/json`. */
 export class ImageInspect {

@@ -5,8 +5,7 @@ import { inject } from "../../core/kernel/scope.ts";
 import { unsupportedField } from "../../core/support/errors.ts";
 import { createdSeconds } from "./created.ts";
 import { imageFilter } from "./filters.ts";
-import type { ImageTable, NamedImage } from "./image-table.ts";
-import { ImageTableToken } from "./tokens.ts";
+import { type ImageTable, ImageTableToken, type NamedImage } from "./image-table.ts";
 
 /** One line of the list as API 1.51 has it. */
 interface ListedImage {

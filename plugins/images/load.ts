@@ -10,12 +10,11 @@ import { decompressed } from "./archive/decompress.ts";
 import type { ArchivedImage } from "./archive/archived-image.ts";
 import { imagesOf } from "./archive/images.ts";
 import { spool } from "./archive/spool.ts";
-import type { HeldImages } from "./held-images.ts";
+import { type HeldImages, HeldImagesToken } from "./held-images.ts";
 import { hostPlatform } from "./platform.ts";
 import { loadLine, progressOf } from "./progress.ts";
 import { familiar, parseReference, type Reference, withDefaultTag } from "./reference.ts";
-import type { Settings } from "./settings.ts";
-import { HeldImagesToken, SettingsToken } from "./tokens.ts";
+import { type Settings, SettingsToken } from "./settings.ts";
 
 /** Start of the names of directories in the job's own that hold an archive's files while it is loaded. */
 const spoolPrefix = "load-";

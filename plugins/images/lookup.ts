@@ -2,8 +2,7 @@ import { inject } from "../../core/kernel/scope.ts";
 import type { ImageLookup, ImageUsers } from "../containers/backend.ts";
 import type { ImageCounts } from "../system/backend.ts";
 import type { StoredImage } from "./backend.ts";
-import type { ImageTable } from "./image-table.ts";
-import { ImageTableToken } from "./tokens.ts";
+import { type ImageTable, ImageTableToken } from "./image-table.ts";
 
 /** The part of the image table that the containers area sees. */
 export class TableLookup implements ImageLookup {

@@ -5,14 +5,14 @@ import type { Platform } from "./backend.ts";
 const ofNode: Readonly<Record<string, string>> = { x64: "amd64", ia32: "386", ppc64: "ppc64le" };
 
 /** Other names of architectures that users write. Source: containerd `platforms`. */
-const aliases: Readonly<Record<string, Pick<Platform, "architecture" | "variant">>> = {
+const aliases: ReadonlyMap<string, Pick<Platform, "architecture" | "variant">> = new Map(Object.entries({
   x86_64: { architecture: "amd64" },
   "x86-64": { architecture: "amd64" },
   i386: { architecture: "386" },
   aarch64: { architecture: "arm64" },
   armhf: { architecture: "arm", variant: "v7" },
   armel: { architecture: "arm", variant: "v6" },
-};
+}));
 
 /** The platform of the machine the daemon runs on. */
 export function hostPlatform(): Platform {
@@ -33,4 +33,4 @@ export function parsePlatform(text: string): Platform | undefined {
   return { os: first, ...architecture(second), ...(variant !== undefined && { variant }) };
 }
 
-const architecture = (name: string) => aliases[name] ?? { architecture: name };
+const architecture = (name: string) => aliases.get(name) ?? { architecture: name };

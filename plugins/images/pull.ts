@@ -12,13 +12,12 @@ import {
   type StoredImage,
 } from "./backend.ts";
 import { credentialsOf } from "./credentials.ts";
-import type { HeldImages } from "./held-images.ts";
-import type { ImageTable } from "./image-table.ts";
+import { type HeldImages, HeldImagesToken } from "./held-images.ts";
+import { type ImageTable, ImageTableToken } from "./image-table.ts";
 import { hostPlatform, parsePlatform } from "./platform.ts";
 import { progressOf, pullLine } from "./progress.ts";
 import { defaultDomain, familiar, familiarName, parseWithTag, type Reference } from "./reference.ts";
-import type { Settings } from "./settings.ts";
-import { HeldImagesToken, ImageTableToken, SettingsToken } from "./tokens.ts";
+import { type Settings, SettingsToken } from "./settings.ts";
 
 /** Docker Hub's registry has another name than the images it serves. */
 const hubHost = "registry-1.docker.io";

@@ -4,10 +4,9 @@ import type { ApiRequest } from "../../core/kernel/request.ts";
 import { inject } from "../../core/kernel/scope.ts";
 import { type ApiError, conflict, unsupportedField } from "../../core/support/errors.ts";
 import type { StoredImage } from "./backend.ts";
-import type { HeldImages } from "./held-images.ts";
-import type { ImageTable, NamedImage } from "./image-table.ts";
+import { type HeldImages, HeldImagesToken } from "./held-images.ts";
+import { type ImageTable, ImageTableToken, type NamedImage } from "./image-table.ts";
 import { shortDigest } from "./progress.ts";
-import { HeldImagesToken, ImageTableToken } from "./tokens.ts";
 
 type Removed = { readonly Untagged: string } | { readonly Deleted: string };
 

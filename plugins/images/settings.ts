@@ -1,4 +1,5 @@
 import { type Static, Type } from "typebox";
+import { type Token, token } from "../../core/kernel/scope.ts";
 
 /** The `[plugins.images]` table. */
 export const Settings = Type.Object({
@@ -15,3 +16,6 @@ export const Settings = Type.Object({
 }, { additionalProperties: false });
 
 export type Settings = Static<typeof Settings>;
+
+/** Job-scoped; the objects of this area take it from each other. */
+export const SettingsToken: Token<Settings> = token("images.settings");

@@ -2,9 +2,8 @@ import { empty, type Reply } from "../../core/kernel/reply.ts";
 import type { ApiRequest } from "../../core/kernel/request.ts";
 import { inject } from "../../core/kernel/scope.ts";
 import { invalid } from "../../core/support/errors.ts";
-import type { ImageTable } from "./image-table.ts";
+import { type ImageTable, ImageTableToken } from "./image-table.ts";
 import { parseWithTag, withDefaultTag } from "./reference.ts";
-import { ImageTableToken } from "./tokens.ts";
 
 /** `POST /images/{name}/tag`. */
 export class ImageTag {

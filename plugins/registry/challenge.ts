@@ -13,7 +13,7 @@ const longestHeader = 8192;
 export function parseChallenges(header: string): Challenge[] {
   const challenges: { scheme: string; parameters: Record<string, string> }[] = [];
   const part =
-    /\s*,*\s*(?:([\w!#$%&'*+.^`|~-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))|([\w!#$%&'*+.^`|~-]+))/y;
+    /[\s,]*(?:([\w!#$%&'*+.^`|~-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))|([\w!#$%&'*+.^`|~-]+))/y;
   const text = header.slice(0, longestHeader);
   for (let match = part.exec(text); match; match = part.exec(text)) {
     const [, name, quoted, bare, scheme] = match;

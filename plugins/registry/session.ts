@@ -1,23 +1,11 @@
 import { internal } from "../../core/support/errors.ts";
-import type { RegistryCredentials } from "../images/backend.ts";
 import { type Challenge, parseChallenges } from "./challenge.ts";
+import type { SessionParts } from "./session-parts.ts";
 import { basicAuthorization, bearerAuthorization } from "./token-auth.ts";
-import { type Answer, parseUrl, type Transport } from "./transport.ts";
+import { type Answer, parseUrl } from "./transport.ts";
 
 /** Redirects followed for one request. */
 const mostRedirects = 5;
-
-/** Whom a session talks to, and as whom. */
-export interface SessionParts {
-  /** The registry's own address, `https://registry.example:5000`. */
-  readonly base: URL;
-  readonly transport: Transport;
-  readonly credentials: RegistryCredentials | undefined;
-  /** What tokens are asked for, `repository:team/app:pull`; none to log in. */
-  readonly scope?: string;
-  /** The error for a token server's answer that is not a success. */
-  readonly refuse: (answer: Answer) => Promise<Error> | Error;
-}
 
 /** Requests to one registry with one job's credentials, that authenticate themselves when asked to. */
 export class Session {

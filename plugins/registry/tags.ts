@@ -12,7 +12,7 @@ export async function listTags(repository: Repository, signal: AbortSignal): Pro
   for (let page = 0; path !== undefined; page++) {
     if (page === mostPages) throw invalid(`the registry lists tags on more than ${mostPages} pages`);
     const answer = await repository.get(path, { accept: "application/json" }, signal);
-    tags.push(...tagsOf(await answer.whole(pageLimitBytes)));
+    for (const tag of tagsOf(await answer.whole(pageLimitBytes))) tags.push(tag);
     path = nextPage(repository, answer.headers.link);
   }
   return tags;

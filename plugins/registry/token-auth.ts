@@ -1,7 +1,7 @@
 import { internal, invalid } from "../../core/support/errors.ts";
 import type { RegistryCredentials } from "../images/backend.ts";
 import type { Challenge } from "./challenge.ts";
-import type { SessionParts } from "./session.ts";
+import type { SessionParts } from "./session-parts.ts";
 import { type Answer, type Exchange, parseUrl } from "./transport.ts";
 
 /** Token answers longer than this are refused, in bytes. */

@@ -151,6 +151,7 @@ test("accepts values that ask for nothing, and empty fields nobody knows", async
 test("refuses what Docker refuses, in its words", async (undo) => {
   const job = await TestJob.open(undo);
   const base = { Image: "busybox", Cmd: ["stay"] };
+  const manyPorts = Object.fromEntries([1, 2, 3, 4].map((from) => [`${from}-65535`, {}]));
   const cases: [unknown, string, number, string][] = [
     [undefined, "", 400, "invalid JSON: got EOF while reading request body"],
     [{}, "", 400, "config cannot be empty in order to create a container"],
@@ -171,6 +172,13 @@ test("refuses what Docker refuses, in its words", async (undo) => {
       404,
       "image with reference busybox was found but its platform (linux/amd64) does not match the specified " +
       "platform (linux/arm64)",
+    ],
+    [{ ...base, ExposedPorts: manyPorts }, "", 400, "more than 196605 ports are exposed; expose fewer"],
+    [
+      { ...base, NetworkingConfig: { EndpointsConfig: ["bridge"] } },
+      "",
+      400,
+      "invalid JSON: NetworkingConfig.EndpointsConfig must be an object",
     ],
     [base, "platform=a/b/c/d", 400, '"a/b/c/d": cannot parse platform specifier: invalid argument'],
   ];
@@ -235,6 +243,15 @@ test("lays the request over the image's configuration as Docker does", async (un
     "90/udp": {},
     "91/udp": {},
   });
+});
+
+test("is quick with a huge environment, and with an image that exposes more ports than there are", async (undo) => {
+  const job = await TestJob.open(undo);
+  const start = performance.now();
+  await job.create("big", ["stay"], { Env: Array.from({ length: 100_000 }, (_, at) => `V${at}=`) });
+  assert.ok(performance.now() - start < 2_000);
+  job.images.byName.set("wide", fakeImage({ ExposedPorts: { "1-99999999999/tcp": {} } }));
+  assert.match((await failure(job, { Image: "wide", Cmd: ["stay"] })).message, "ports are exposed");
 });
 
 test("warns of what an image wants and does not get", async (undo) => {

@@ -70,10 +70,14 @@ test("refuses filters that Docker refuses, in its words", async (undo) => {
 
 test("does not let a hostile name filter hold up the daemon", async (undo) => {
   const job = await TestJob.open(undo);
-  await job.create("a".repeat(200), ["stay"]);
+  await job.create("a".repeat(256), ["stay"]);
   const start = performance.now();
-  await names(job, "all=1", { name: ["(a+)+$b", "a*a*a*a*a*a*a*b", "("] });
+  await names(job, "all=1", { name: ["(a+)+$b", "a*a*a*a*a*a*a*b", "(", `${"(a|a)".repeat(40)}b`] });
+  const many = names(job, "all=1", { name: Array.from({ length: 1000 }, () => "a*a*b") });
+  assert.match((await rejection(many) as ApiError).message, "take too long to match");
   assert.ok(performance.now() - start < 1000);
+  const more = names(job, "all=1", { id: Array.from({ length: 1001 }, String) });
+  assert.match((await rejection(more) as ApiError).message, "more than 1000 values");
 });
 
 test("shows command, state and a status people can read", async (undo) => {

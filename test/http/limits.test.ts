@@ -1,4 +1,4 @@
-import { json, stream } from "../../core/kernel/reply.ts";
+import { json, later, stream } from "../../core/kernel/reply.ts";
 import { assert, eventually, test } from "../support/test.ts";
 import { ask, serve, type TestRoute, Wire } from "./serve.ts";
 
@@ -126,6 +126,21 @@ test("answers 503 on connections above the limit, and serves the others", async 
     return /200 OK/.test(await again.until(/HTTP[^]*}\n/));
   });
 });
+
+test("cuts a connection that pipelines requests without end", async (undo) => {
+  const never: TestRoute = { at: "GET /wait", answer: untilGone };
+  const served = await serve(undo, [never, create], { limits: { maxConnections: 2 } });
+  const flood = new Wire(undo, served, "GET /wait HTTP/1.1\r\nHost: d\r\n\r\n".repeat(9));
+  await flood.until();
+  await eventually("an answer to somebody else", async () => {
+    const answer = await ask(served, "POST", "/containers/create").catch(() => undefined);
+    return answer?.status === 200;
+  });
+});
+
+/** An answer that comes no more. */
+const untilGone: TestRoute["answer"] = ({ signal }) =>
+  later(new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason))));
 
 test("streams an upload with back-pressure instead of holding it", async (undo) => {
   let release = () => {};

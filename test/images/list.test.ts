@@ -1,3 +1,5 @@
+import { Glob } from "../../plugins/images/glob.ts";
+import { parsePlatform } from "../../plugins/images/platform.ts";
 import { ApiVersion } from "../../core/kernel/version.ts";
 import { parseReference, parseWithTag } from "../../plugins/images/reference.ts";
 import { listShapes } from "../../plugins/images/list.ts";
@@ -65,6 +67,27 @@ test("shows only the names that a reference filter leaves", async (undo) => {
   assert.equal(list({ reference: ["registry.test/team/*"] }).map(({ RepoTags }) => RepoTags), [[
     "registry.test/team/app:2",
   ]]);
+});
+
+test("matches shell patterns as Go does, in little time", () => {
+  const matches = (pattern: string, text: string) => new Glob(pattern).matches(text);
+  const yes = ["*", "a*", "*p", "a?p", "[a-c]pp", "[^b]pp", "\\app", "a**p", "*app*"];
+  assert.equal(yes.filter((pattern) => !matches(pattern, "app")), []);
+  const no = ["", "b*", "a?", "[^a]pp", "app?", "*/app", "ap"];
+  assert.equal(no.filter((pattern) => matches(pattern, "app")), []);
+  assert.ok(matches("*/a*/b", "team/app/b"));
+  assert.not.ok(matches("*/b", "team/app/b"));
+  assert.not.ok(matches("team/?pp*", "team/app/b"));
+  for (const broken of ["[", "[]", "a\\", "[z-a]"]) assert.throws(() => matches(broken, "a"), "syntax error");
+  const start = performance.now();
+  assert.not.ok(matches("*a".repeat(200) + "b", "a".repeat(255)));
+  assert.ok(performance.now() - start < 200);
+});
+
+test("takes no inherited property for a label or a platform", async (undo) => {
+  const { list } = await areaWithImages(undo);
+  assert.equal(list({ label: ["constructor"] }), []);
+  assert.equal(parsePlatform("constructor"), { os: "linux", architecture: "constructor" });
 });
 
 test("refuses filters it does not know in Docker's words", async (undo) => {

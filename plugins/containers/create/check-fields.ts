@@ -43,6 +43,7 @@ function checkField(value: unknown, rule: Rule, path: string): void {
   if (value === null || value === undefined) return;
   if ("fields" in rule) return checkFields(value, rule.fields, `${path}.`);
   if ("each" in rule) {
+    if (!isObject(value)) throw invalid(`invalid JSON: ${path} must be an object`);
     for (const [name, each] of Object.entries(value)) checkFields(each, rule.each, `${path}.${name}.`);
     return;
   }

@@ -5,6 +5,9 @@ import type { CreateBody } from "./create-body.ts";
 
 const defaultPath = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
+/** All ports of tcp, udp and sctp together. */
+const mostPorts = 3 * 65_535;
+
 /**
  * Lays what was asked over what the image says, as Docker does: lists of variables, labels and ports are joined,
  * everything else is replaced, and a new entrypoint drops the image's command. Inspect shows the result as `Config`.
@@ -71,22 +74,23 @@ const nameOf = (variable: string) => variable.split("=", 1)[0];
 
 /** Replaces variables in place, appends new ones; a name without `=` takes the variable away. */
 function overlayEnv(base: string[], changes: readonly string[]): string[] {
-  const result = [...base];
+  const byName = new Map(base.map((variable) => [nameOf(variable), variable]));
   for (const change of changes) {
-    const at = result.findIndex((variable) => nameOf(variable) === nameOf(change));
-    if (!change.includes("=")) {
-      if (at >= 0) result.splice(at, 1);
-    } else if (at >= 0) result[at] = change;
-    else result.push(change);
+    if (change.includes("=")) byName.set(nameOf(change), change);
+    else byName.delete(nameOf(change));
   }
-  return result;
+  return [...byName.values()];
 }
 
+/** Ranges written out. Errors: 400 for more ports than there are: an image or a client that means harm. */
 function normalizePorts(ports: Readonly<Record<string, object>>): Record<string, object> {
   const result: Record<string, object> = {};
+  let count = 0;
   for (const port of Object.keys(ports)) {
     const [range = "", protocol = "tcp"] = port.toLowerCase().split("/");
     const [from = 0, to = from] = range.split("-").map(Number);
+    count += to - from + 1;
+    if (count > mostPorts) throw invalid(`more than ${mostPorts} ports are exposed; expose fewer`);
     for (let number = from; number <= to; number++) result[`${number}/${protocol}`] = {};
   }
   return result;

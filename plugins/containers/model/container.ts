@@ -104,7 +104,7 @@ export class Container {
   /** Writes the record. States that pass while the disk is busy are not written. */
   save(): Promise<void> {
     this.#dirty = true;
-    return this.#saving ??= this.#saveAll().finally(() => this.#saving = undefined);
+    return this.#saving ??= this.#saveAll();
   }
 
   /** Removes the record; it is not written again. Resolves when the container would not be back after a restart. */
@@ -115,9 +115,14 @@ export class Container {
   }
 
   async #saveAll(): Promise<void> {
-    while (this.#dirty) {
-      this.#dirty = false;
-      await this.#store.save({ format: 1, facts: this.facts, state: this.#state });
+    try {
+      while (this.#dirty) {
+        this.#dirty = false;
+        await this.#store.save({ format: 1, facts: this.facts, state: this.#state });
+      }
+    } finally {
+      // At once, and not when the promise settles: a save in between would count on a write that was over.
+      this.#saving = undefined;
     }
   }
 }

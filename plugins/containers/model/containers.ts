@@ -1,5 +1,5 @@
 import { conflict, invalid, messageOf, notFound, unavailable } from "../../../core/support/errors.ts";
-import { inject } from "../../../core/kernel/scope.ts";
+import { inject, type Token, token } from "../../../core/kernel/scope.ts";
 import { type Job, JobToken } from "../../../core/kernel/job.ts";
 import { type ImageLookup, ImageLookupToken } from "../backend.ts";
 import { ContainerLog } from "../log/container-log.ts";
@@ -9,6 +9,9 @@ import { Container, createdState } from "./container.ts";
 import { inventName } from "./names.ts";
 import type { ContainerFacts, ContainerRecord, ContainerState } from "./record.ts";
 import { ContainerStore } from "./store.ts";
+
+/** Job-scoped; the handlers of this area take it. */
+export const ContainersToken: Token<Containers> = token("containers.all");
 
 const lostExitCode = 255;
 

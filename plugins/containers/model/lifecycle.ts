@@ -1,11 +1,13 @@
-import { inject } from "../../../core/kernel/scope.ts";
+import { inject, type Token, token } from "../../../core/kernel/scope.ts";
 import { within } from "../../../core/support/deadline.ts";
 import { ApiError, conflict, invalid, messageOf, notFound } from "../../../core/support/errors.ts";
 import { type ContainerEngine, ContainerEngineToken, type Exit } from "../backend.ts";
-import { ContainersToken } from "../tokens.ts";
 import type { Container } from "./container.ts";
-import type { Containers } from "./containers.ts";
+import { type Containers, ContainersToken } from "./containers.ts";
 import { lastSignal, parseSignal, signalKill, signalTerm } from "./signals.ts";
+
+/** Job-scoped; the handlers of this area take it. */
+export const LifecycleToken: Token<Lifecycle> = token("containers.lifecycle");
 
 /** How long a killed process may take to be gone, in milliseconds. */
 const killDeadlineMs = 30_000;
