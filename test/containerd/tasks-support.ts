@@ -144,7 +144,7 @@ export function specOf(
     tty: false,
     openStdin: false,
     network: "none",
-    maskedPaths: ["/proc/kcore"],
+    maskedPaths: ["/proc/kcore", "/proc/keys"],
     readonlyPaths: ["/proc/sys"],
     ...parts,
   };
