@@ -17,7 +17,7 @@ export function buildProgram(builtIns: BuiltInTable): Command {
   addDaemonCommands(program, builtIns);
   addJobCommands(program);
   addRunCommand(program);
-  addHostCommands(program);
+  addHostCommands(program, builtIns);
   return program;
 }
 
@@ -64,9 +64,10 @@ function addRunCommand(program: Command): void {
     .action(async (command, options) => (await import("./run/run.ts")).runCommand(command, options));
 }
 
-function addHostCommands(program: Command): void {
+function addHostCommands(program: Command, builtIns: BuiltInTable): void {
   add(program, "doctor", "check what this host lacks, and say which package has it")
-    .action(async (options) => (await import("./doctor/doctor.ts")).examineHost(options));
+    .option("--config <file>", "the daemon's config file: only what it needs is checked")
+    .action(async (options) => (await import("./doctor/doctor.ts")).examineHost(options, builtIns));
   add(program, "version", "print this version, and the running daemon's")
     .action(async (options) => (await import("./version.ts")).printVersion(options));
 }

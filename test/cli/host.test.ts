@@ -1,4 +1,5 @@
 import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
+import { createServer } from "node:net";
 import { join } from "node:path";
 import { lookByRunning } from "../../core/cli/doctor/check.ts";
 import { version } from "../../core/support/about.ts";
@@ -38,6 +39,27 @@ test("examines the host, and leaves neither mounts nor files", async (undo) => {
   }
   assert.equal(await readdir(dataDir), []);
   assert.not.match(await readFile("/proc/self/mountinfo", "utf8"), dataDir);
+});
+
+test("examines only what the config needs", async (undo) => {
+  const dir = await temporaryDir(undo);
+  const file = join(dir, "berth.toml");
+  const socket = join(dir, "containerd.sock");
+  await writeFile(file, `[plugins.containerd]\naddress = "${socket}"\n[plugins.cni]\nbinDirs = ["${dir}"]\n`);
+  const examine = async () => {
+    const { stdout } = await berth("doctor", "--json", "--config", file, "--data-dir", dir);
+    const { checks } = JSON.parse(stdout) as { checks: { name: string; ok: boolean; detail: string }[] };
+    return new Map(checks.map((check) => [check.name, check]));
+  };
+  const found = await examine();
+  assert.is(found.get("cni plugins")?.detail, `no bridge, host-local, loopback in ${dir}`);
+  assert.is(found.get("containerd")?.ok, false);
+  assert.not.ok(found.has("runc"));
+  const containerd = createServer().listen(socket);
+  undo.add("containerd", () => containerd.close());
+  assert.equal((await examine()).get("containerd")?.detail, `${socket} answers`);
+  await writeFile(file, "[plugins.cni]\nenabled = false\n");
+  assert.not.ok((await examine()).has("iptables"));
 });
 
 test("tells a program that is missing from one that fails", async () => {

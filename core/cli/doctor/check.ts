@@ -1,3 +1,4 @@
+import { connect } from "node:net";
 import { CommandFailed, run } from "../../support/spawn.ts";
 import { messageOf } from "../../support/errors.ts";
 
@@ -35,6 +36,19 @@ export async function lookByRunning(program: string, ...words: string[]): Promis
   } catch (error) {
     return { ok: false, detail: reasonOf(program, error) };
   }
+}
+
+/** Looks for somebody who listens on a Unix socket. */
+export function lookForSocket(path: string): Promise<Finding> {
+  return new Promise((resolve) => {
+    const socket = connect(path);
+    const end = (finding: Finding) => {
+      socket.destroy();
+      resolve(finding);
+    };
+    socket.once("connect", () => end({ ok: true, detail: `${path} answers` }));
+    socket.once("error", (error) => end({ ok: false, detail: messageOf(error) }));
+  });
 }
 
 /** Looks by running a shell script in new namespaces (`unshare` flags), which end with it and leave nothing behind. */

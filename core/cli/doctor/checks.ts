@@ -1,43 +1,62 @@
-import { access, constants } from "node:fs/promises";
-import { join } from "node:path";
 import { lookAtCgroups } from "./cgroups.ts";
-import { type Finding, type HostCheck, lookApart, lookByRunning } from "./check.ts";
+import { type Finding, type HostCheck, lookApart, lookByRunning, lookForSocket } from "./check.ts";
+import { lookAtCni } from "./cni.ts";
+import type { HostNeeds } from "./needs.ts";
 import { lookAtOverlay } from "./overlay.ts";
 
-/** Where packages put the standard CNI plugins: Debian's, and the project's own releases. */
-const cniDirs = ["/usr/lib/cni", "/opt/cni/bin"];
-const cniPlugins = ["bridge", "host-local", "portmap", "firewall", "loopback"];
-
 /** Everything that is checked, in the order it is told. */
-export function hostChecks(dataDir: string): HostCheck[] {
-  return [...programs, ...kernel(dataDir).map(askedAsRoot)];
+export function hostChecks({ dataDir, containerd, cniDirs }: HostNeeds): HostCheck[] {
+  return [
+    root,
+    ...containerd ? containerdChecks(containerd) : [],
+    ...cniDirs ? networkPrograms(cniDirs) : [],
+    ...[...kernel(dataDir), ...cniDirs ? networkKernel : []].map(askedAsRoot),
+  ];
 }
 
-const programs: readonly HostCheck[] = [
-  {
-    name: "root",
-    neededFor: "containers, mounts and networks",
-    required: true,
-    advice: "run berth as root",
-    look: () => Promise.resolve(lookAtUser()),
-  },
-  program("containerd", "containers and images", "containerd", "--version"),
-  program("containerd-shim-runc-v2", "running containers", "containerd", "-v"),
-  program("runc", "running containers", "runc", "--version"),
+const root: HostCheck = {
+  name: "root",
+  neededFor: "containers, mounts and networks",
+  required: true,
+  advice: "run berth as root",
+  look: () => Promise.resolve(lookAtUser()),
+};
+
+function containerdChecks(containerd: NonNullable<HostNeeds["containerd"]>): HostCheck[] {
+  return [
+    ..."address" in containerd ? [runningContainerd(containerd.address)] : [
+      program(containerd.binary, "containers and images", "containerd", "--version"),
+      program("containerd-shim-runc-v2", "running containers", "containerd", "-v"),
+      program(containerd.runc, "running containers", "runc", "--version"),
+    ],
+    program("mkfifo", "containers' input and output", "coreutils", "--version"),
+    program("mount", "images", "mount", "--version"),
+    program("umount", "images and networks", "mount", "--version"),
+    program("unshare", "networks, and these checks", "util-linux", "--version"),
+  ];
+}
+
+/** What it needs itself is its own business. */
+const runningContainerd = (address: string): HostCheck => ({
+  name: "containerd",
+  neededFor: "containers and images",
+  advice: `start the containerd of plugins.containerd.address, or leave that out of the config`,
+  required: true,
+  look: () => lookForSocket(address),
+});
+
+const networkPrograms = (cniDirs: readonly string[]): HostCheck[] => [
   {
     name: "cni plugins",
     neededFor: "networks",
     package: "containernetworking-plugins",
     required: true,
-    look: lookAtCni,
+    look: () => lookAtCni(cniDirs),
   },
   program("ip", "networks", "iproute2", "-V"),
-  program("iptables", "networks and published ports", "iptables", "--version"),
-  program("iptables-restore", "networks and published ports", "iptables", "--version"),
-  program("mkfifo", "containers' input and output", "coreutils", "--version"),
-  program("mount", "images", "mount", "--version"),
-  program("umount", "images and networks", "mount", "--version"),
-  program("unshare", "networks, and these checks", "util-linux", "--version"),
+  program("iptables", "networks", "iptables", "--version"),
+  program("iptables-save", "networks", "iptables", "--version"),
+  program("iptables-restore", "networks", "iptables", "--version"),
   program("nsenter", "networks", "util-linux", "--version"),
 ];
 
@@ -58,6 +77,16 @@ const kernel = (dataDir: string): HostCheck[] => [
     look: () => lookAtOverlay(dataDir),
   },
   {
+    name: "namespaces",
+    neededFor: "containers",
+    required: true,
+    look: () =>
+      lookApart(["-m", "-u", "-i", "-n", "-p", "-f"], "echo mount, uts, ipc, net and pid can be created"),
+  },
+];
+
+const networkKernel: readonly HostCheck[] = [
+  {
     name: "bridge and veth",
     neededFor: "networks",
     advice: "the kernel needs bridge and veth",
@@ -70,18 +99,11 @@ const kernel = (dataDir: string): HostCheck[] => [
   },
   {
     name: "address translation",
-    neededFor: "containers' way out, and published ports",
+    neededFor: "containers' way out",
     advice: "the kernel needs netfilter's nat table",
     required: true,
     look: () =>
       lookApart(["-n"], "iptables -w -t nat -A POSTROUTING -j MASQUERADE; echo works in a network namespace"),
-  },
-  {
-    name: "namespaces",
-    neededFor: "containers",
-    required: true,
-    look: () =>
-      lookApart(["-m", "-u", "-i", "-n", "-p", "-f"], "echo mount, uts, ipc, net and pid can be created"),
   },
 ];
 
@@ -105,25 +127,4 @@ function askedAsRoot(check: HostCheck): HostCheck {
 function lookAtUser(): Finding {
   const user = process.getuid?.();
   return { ok: user === 0, detail: user === 0 ? "running as root" : `running as user ${user}` };
-}
-
-async function lookAtCni(): Promise<Finding> {
-  const missing = new Map<string, string[]>();
-  for (const dir of cniDirs) {
-    const lacking = await lackingIn(dir);
-    if (lacking.length === 0) return { ok: true, detail: `${cniPlugins.join(", ")} in ${dir}` };
-    missing.set(dir, lacking);
-  }
-  return {
-    ok: false,
-    detail: [...missing].map(([dir, names]) => `${dir} lacks ${names.join(", ")}`).join("; "),
-  };
-}
-
-async function lackingIn(dir: string): Promise<string[]> {
-  const lacking: string[] = [];
-  for (const name of cniPlugins) {
-    await access(join(dir, name), constants.X_OK).catch(() => lacking.push(name));
-  }
-  return lacking;
 }

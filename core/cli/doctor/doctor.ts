@@ -1,14 +1,25 @@
-import { type CommonOptions, dataDirOf } from "../options.ts";
+import type { BuiltInTable } from "../../kernel/loader.ts";
+import type { CommonOptions } from "../options.ts";
 import { printJson, printLine } from "../output.ts";
 import type { Finding, HostCheck } from "./check.ts";
 import { hostChecks } from "./checks.ts";
+import { hostNeeds } from "./needs.ts";
 
 type Result = HostCheck & Finding;
 
-/** `berth doctor`: looks at the host and says what to install. Exit code 1 when something required is missing. */
-export async function examineHost(options: CommonOptions): Promise<void> {
+/** Options of `berth doctor`. */
+export interface DoctorOptions extends CommonOptions {
+  readonly config?: string;
+}
+
+/**
+ * `berth doctor`: looks at the host for what a daemon with this config needs, and says what to install. Exit code 1
+ * when something required is missing.
+ */
+export async function examineHost(options: DoctorOptions, builtIns: BuiltInTable): Promise<void> {
+  const needs = await hostNeeds(options.config, builtIns, options.dataDir);
   const results: Result[] = [];
-  for (const check of hostChecks(dataDirOf(options))) results.push({ ...check, ...await check.look() });
+  for (const check of hostChecks(needs)) results.push({ ...check, ...await check.look() });
   const missing = results.filter(({ ok, required }) => required && !ok);
   if (options.json) printJson({ ok: missing.length === 0, checks: results.map(resultJson) });
   else tell(results, missing);
