@@ -9,14 +9,20 @@ export const listFilters: readonly string[] = [
   "ancestor",
   "before",
   "exited",
+  "expose",
+  "health",
   "id",
+  "is-task",
   "label",
   "name",
   "network",
+  "publish",
   "since",
   "status",
+  "volume",
 ];
 
+const healths = ["none", "starting", "healthy", "unhealthy"];
 const states = ["created", "running", "paused", "restarting", "removing", "exited", "dead"];
 
 type Test = (container: Container) => boolean;
@@ -35,6 +41,12 @@ export class ListFilters {
       before: (values) => orderTest(values, containers, (age, reference) => age > reference),
       since: (values) => orderTest(values, containers, (age, reference) => age < reference),
       exited: exitedTest,
+      expose: exposeTest,
+      health: healthTest,
+      "is-task": taskTest,
+      // No container of this engine publishes a port or has a volume.
+      publish: (values) => (values.forEach((value) => portsOf("publish", value)), () => false),
+      volume: () => () => false,
       id: idTest,
       label: labelTest,
       name: nameTest,
@@ -88,6 +100,46 @@ function exitedTest(values: string[]): Test {
     );
   });
   return ({ state }) => state.status === "exited" && codes.includes(state.exitCode);
+}
+
+/** Health checks are not run: every container has none. */
+function healthTest(values: string[]): Test {
+  for (const value of values) {
+    if (!healths.includes(value)) {
+      throw invalid(
+        `invalid filter 'health=${value}': invalid value for health (${value}): ` +
+          `must be one of ${healths.join(", ")}`,
+      );
+    }
+  }
+  return () => values.includes("none");
+}
+
+/** Tasks are swarm's: no container is one. */
+function taskTest(values: string[]): Test {
+  const known = values.every((value) => ["0", "1", "false", "true"].includes(value));
+  if (!known) throw invalid(`invalid filter 'is-task=[${values.join(" ")}]'`);
+  return () => values.some((value) => value === "0" || value === "false");
+}
+
+function exposeTest(values: string[]): Test {
+  const wanted = values.flatMap((value) => portsOf("expose", value));
+  return ({ facts: { config } }) =>
+    wanted.some(({ from, to, protocol }) =>
+      Object.keys(config.ExposedPorts ?? {}).some((port) => {
+        const [number, type] = port.split("/");
+        return type === protocol && Number(number) >= from && Number(number) <= to;
+      })
+    );
+}
+
+/** Reads `80`, `80/udp` or `80-90/tcp`. */
+function portsOf(key: string, value: string): { from: number; to: number; protocol: string } {
+  const [, from, to = from, protocol = "tcp"] = /^(\d{1,5})(?:-(\d{1,5}))?(?:\/(\w+))?$/.exec(value) ?? [];
+  if (!from || Number(to) > 65_535 || Number(to) < Number(from)) {
+    throw invalid(`error while looking up for ${key} ${value}: not a port or a range of ports`);
+  }
+  return { from: Number(from), to: Number(to), protocol };
 }
 
 function ancestorTest(values: string[], images: ImageLookup): Test {

@@ -58,6 +58,9 @@ test("refuses filters that Docker refuses, in its words", async (undo) => {
   const cases: [object, number, string][] = [
     [{ foo: ["x"] }, 400, "invalid filter 'foo'"],
     [{ status: ["foo"] }, 400, "invalid value for state (foo): must be one of created, running"],
+    [{ health: ["foo"] }, 400, "invalid value for health (foo): must be one of none, starting"],
+    [{ "is-task": ["foo"] }, 400, "invalid filter 'is-task=[foo]'"],
+    [{ publish: ["foo"] }, 400, "error while looking up for publish foo"],
     [{ exited: ["foo"] }, 400, "invalid filter 'exited=foo'"],
     [{ before: ["foo"] }, 404, "No such container: foo"],
   ];
@@ -66,6 +69,18 @@ test("refuses filters that Docker refuses, in its words", async (undo) => {
     assert.is(error.status, status);
     assert.match(error.message, words);
   }
+});
+
+test("answers filters about what no container has, and about exposed ports", async (undo) => {
+  const job = await TestJob.open(undo);
+  await job.create("web", ["stay"], { ExposedPorts: { "80": {}, "53/udp": {} } });
+  await job.create("other", ["stay"]);
+  assert.equal(await names(job, "all=1", { expose: ["80-90/tcp"] }), ["web"]);
+  assert.equal(await names(job, "all=1", { expose: ["53"] }), []);
+  assert.equal((await names(job, "all=1", { health: ["none"] })).length, 2);
+  assert.equal((await names(job, "all=1", { "is-task": ["false"] })).length, 2);
+  const none = [{ health: ["healthy"] }, { "is-task": ["1"] }, { volume: ["x"] }, { publish: ["80"] }];
+  for (const filters of none) assert.equal(await names(job, "all=1", filters), []);
 });
 
 test("does not let a hostile name filter hold up the daemon", async (undo) => {
