@@ -68,7 +68,9 @@ test("counts open descriptors, and waits for those that are being closed", async
   const scope = { ...(await temporary(undo)).scope, pids: [process.pid] };
   const before = await snapshotHost(scope);
   const file = await open("/etc/hostname");
-  assert.equal(await remains(before, scope, 100), [`open descriptor: ${process.pid} /etc/hostname`]);
+  assert.equal(await remains(before, scope, { timeoutMs: 100 }), [
+    `open descriptor: ${process.pid} /etc/hostname`,
+  ]);
   setTimeout(() => file.close(), 50);
   assert.equal(await remains(before, scope), []);
 });

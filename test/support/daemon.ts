@@ -13,6 +13,7 @@ import { berthCommand } from "./berth-command.ts";
 import { countDescriptors, type DescriptorCounts } from "./descriptors.ts";
 import { idleLeftovers } from "./idle.ts";
 import { eventually } from "./test.ts";
+import { Watch } from "./watch.ts";
 
 export interface DaemonOptions {
   /** More TOML for the config file, after the address pool's table. */
@@ -30,6 +31,9 @@ export interface OpenJob {
   readonly dir: string;
   close(): Promise<void>;
 }
+
+/** The file in the data directory that daemons' output goes to. */
+const logName = "test.log";
 
 let jobsOpened = 0;
 
@@ -98,23 +102,28 @@ export class TestDaemon {
     this.#descriptors = await countDescriptors(this.pid, this.dataDir);
   }
 
+  /** Fails when the jobs that closed left anything in the daemon, its containerd or its directory. */
+  async leavesNothing(timeoutMs?: number): Promise<void> {
+    const descriptors = this.#descriptors;
+    if (!descriptors) throw new Error("the daemon was never ready");
+    const left = await idleLeftovers({ pid: this.pid, dataDir: this.dataDir, descriptors }, timeoutMs);
+    if (left.length > 0) throw new Error(`closed jobs left behind:\n${left.join("\n")}`);
+  }
+
   /**
-   * Closes the jobs that are open, looks at what they left in the daemon and its containerd, and stops the daemon,
-   * whatever it found. For a daemon that is not running, or never was ready, there is nothing to look at.
+   * Closes the jobs that are open, looks at what all jobs left, and stops the daemon, whatever it found. For a daemon
+   * that ended, or never was ready, there is nothing to look at.
    */
   async stopClean(): Promise<number | null> {
     try {
-      if (this.running && this.#descriptors) await this.#closeJobsWithoutTrace(this.#descriptors);
+      if (this.running && this.#descriptors) {
+        for (const { id } of (await this.control.listJobs({})).jobs) await this.closeJob(id);
+        await this.leavesNothing();
+      }
     } finally {
       await this.stop();
     }
     return await this.#exited;
-  }
-
-  async #closeJobsWithoutTrace(descriptors: DescriptorCounts): Promise<void> {
-    for (const { id } of (await this.control.listJobs({})).jobs) await this.closeJob(id);
-    const left = await idleLeftovers({ pid: this.pid, dataDir: this.dataDir, descriptors });
-    if (left.length > 0) throw new Error(`closed jobs left behind:\n${left.join("\n")}`);
   }
 
   /** Asks the daemon to stop and waits until it did. Returns its exit code. */
@@ -143,10 +152,10 @@ export async function startDaemon(undo: Undo, options: DaemonOptions = {}): Prom
 
 /** Starts a daemon and waits for nothing: for daemons that are meant to fail, or to be killed early. */
 export async function spawnDaemon(undo: Undo, options: DaemonOptions = {}): Promise<TestDaemon> {
-  const dataDir = options.dataDir ?? await temporaryDataDir(undo);
+  const dataDir = options.dataDir ?? await watchedDataDir(undo);
   const configPath = join(dataDir, "test.toml");
   await writeFile(configPath, configText(options));
-  const logPath = join(dataDir, "test.log");
+  const logPath = join(dataDir, logName);
   const log = createWriteStream(logPath, { flags: "a" });
   const [command, ...args] = berthCommand("serve", "--config", configPath, "--data-dir", dataDir);
   const child = spawn(command!, args, { stdio: ["ignore", "pipe", "pipe"] });
@@ -156,6 +165,22 @@ export async function spawnDaemon(undo: Undo, options: DaemonOptions = {}): Prom
   const daemon = new TestDaemon(dataDir, child, logPath);
   undo.add("daemon", () => daemon.stopClean(), 90_000);
   return daemon;
+}
+
+/**
+ * A data directory that goes with the test, and the test fails when its daemons, which have all ended by then, left
+ * anything on the host or more in the directory than they may.
+ */
+export async function watchedDataDir(undo: Undo): Promise<string> {
+  const dataDir = await temporaryDataDir(undo);
+  const watch = await Watch.start([dataDir]);
+  undo.add("what daemons left", async () => {
+    const left = await watch.leftovers();
+    if (left.length === 0) return;
+    const log = await readFile(join(dataDir, logName), "utf8").catch(() => "");
+    throw new Error(`${left.join("\n")}\nThe log:\n${log}`);
+  }, 30_000);
+  return dataDir;
 }
 
 /** A short path: sockets below it must fit into 107 bytes. */

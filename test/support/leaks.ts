@@ -58,14 +58,26 @@ export function differences(before: HostSnapshot, after: HostSnapshot): string[]
   });
 }
 
+/** How {@link remains} looks. */
+export interface RemainsOptions {
+  /** How long to wait for what is new to go; default 3 s. */
+  readonly timeoutMs?: number;
+  /** Tells what may be new; default nothing. */
+  readonly isMeant?: (line: string) => boolean;
+}
+
 /**
  * What is new and stays: looks again until nothing is or the time is up. For processes and descriptors, which end a
  * moment after whoever ended them was told so.
  */
-export async function remains(before: HostSnapshot, scope: LeakScope, timeoutMs = 3_000): Promise<string[]> {
+export async function remains(
+  before: HostSnapshot,
+  scope: LeakScope,
+  { timeoutMs = 3_000, isMeant = () => false }: RemainsOptions = {},
+): Promise<string[]> {
   const end = Date.now() + timeoutMs;
   for (;;) {
-    const left = differences(before, await snapshotHost(scope));
+    const left = differences(before, await snapshotHost(scope)).filter((line) => !isMeant(line));
     if (left.length === 0 || Date.now() > end) return left;
   }
 }
@@ -99,7 +111,8 @@ async function listProcesses({ directories, pids = [] }: LeakScope): Promise<str
     for (const { pid, parent } of described) if (descends.has(parent)) descends.add(Number(pid));
   }
   return described.filter(({ pid, command, environment, state }) => {
-    if (state === "Z" || state === "X") return false;
+    // Without a state it ended while we looked.
+    if (!state || state === "Z" || state === "X") return false;
     if (descends.has(Number(pid)) && !pids.includes(Number(pid))) return true;
     if (directories) return bears(command, directories) || bears(environment, directories);
     return /^\S*(containerd|containerd-shim\S*|runc)( |$)/.test(command);

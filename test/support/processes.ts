@@ -24,3 +24,12 @@ function commandLineOf(pid: number): string {
     return "";
   }
 }
+
+/** Resident memory of a process, in MiB; 0 when it ended. */
+export function residentMib(pid: number): number {
+  try {
+    return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1] ?? 0) / 1024;
+  } catch {
+    return 0;
+  }
+}

@@ -1,5 +1,12 @@
 import { daemonId } from "../../core/daemon/daemon.ts";
-import { differences, type HostSnapshot, type LeakScope, snapshotHost } from "./leaks.ts";
+import { type HostSnapshot, type LeakScope, remains, snapshotHost } from "./leaks.ts";
+
+/**
+ * Files that a stopped daemon leaves in its data directory: images, containerd's databases, configuration and log, the
+ * directories that all jobs share; and what the tests themselves put there.
+ */
+const kept =
+  /^(containerd(\/(config\.toml|containerd\.log|root(\/.*)?))?|jobs|cni(\/networks)?|daemon\.lock|test\.(toml|log))$/;
 
 /** Compares the host before some daemons started and after they stopped. */
 export class Watch {
@@ -17,14 +24,17 @@ export class Watch {
     return new Watch(scope, await snapshotHost(scope));
   }
 
-  /** What was left since: processes, mounts, interfaces, rules, control groups, files of jobs. */
-  async leftovers(): Promise<string[]> {
-    const found = differences(this.#before, await snapshotHost(this.#scope));
-    return found.filter((line) => !this.#isKept(line));
+  /**
+   * What was left since and stays: processes, mounts, interfaces, rules, control groups, files. A stopped daemon may
+   * keep what {@link kept} names.
+   */
+  leftovers(): Promise<string[]> {
+    return remains(this.#before, this.#scope, { isMeant: (line) => this.#isKept(line) });
   }
 
   #isKept(line: string): boolean {
-    if (!line.startsWith("file: ")) return false;
-    return !this.#scope.directories!.some((directory) => line.startsWith(`file: ${directory}/jobs/`));
+    return this.#scope.directories!.some((directory) =>
+      line.startsWith(`file: ${directory}/`) && kept.test(line.slice(`file: ${directory}/`.length))
+    );
   }
 }

@@ -5,7 +5,7 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { berthCommand } from "../support/berth-command.ts";
 import { imageArchive } from "../support/busybox-image.ts";
-import { temporaryDataDir } from "../support/daemon.ts";
+import { temporaryDataDir, watchedDataDir } from "../support/daemon.ts";
 import { newestDocker } from "../support/docker-cli.ts";
 import { call } from "../support/engine-api.ts";
 import { processesWith } from "../support/processes.ts";
@@ -50,8 +50,8 @@ test("run opens a job for a command and closes it, with the command's exit code"
 });
 
 test("run starts a daemon of its own when none is there, and nothing of it stays", async (undo) => {
-  const dataDir = await temporaryDataDir(undo);
-  const archive = join(dataDir, "image.tar");
+  const dataDir = await watchedDataDir(undo);
+  const archive = join(await temporaryDataDir(undo), "image.tar");
   await writeFile(archive, await imageArchive());
   const script = `"$0" load -q -i ${archive} && "$0" run --rm busybox echo ran in a container`;
   const ran = await berth("run", "--data-dir", dataDir, "--", "sh", "-c", script, newestDocker.path);

@@ -2,25 +2,15 @@
 import { existsSync } from "node:fs";
 import { mkdir, rm, symlink, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import type { Undo } from "../../core/support/undo.ts";
-import { spawnDaemon, startDaemon, temporaryDataDir } from "../support/daemon.ts";
+import { spawnDaemon, startDaemon, watchedDataDir } from "../support/daemon.ts";
 import { Docker } from "../support/docker-cli.ts";
 import { must } from "../support/engine-api.ts";
 import { processesWith } from "../support/processes.ts";
 import { assert, eventually, rejection, test } from "../support/test.ts";
-import { Watch } from "../support/watch.ts";
-import { loadImage, size } from "../support/wire.ts";
-
-/** Starts a daemon's data directory whose owner must leave nothing when the test ended. */
-async function watchedDataDir(undo: Undo): Promise<string> {
-  const dataDir = await temporaryDataDir(undo);
-  const watch = await Watch.start([dataDir]);
-  undo.add("nothing left", async () => assert.equal(await watch.leftovers(), []));
-  return dataDir;
-}
+import { loadImage } from "../support/wire.ts";
 
 test("a second daemon on one data directory is refused and disturbs nothing", async (undo) => {
-  const first = await startDaemon(undo, { dataDir: await watchedDataDir(undo) });
+  const first = await startDaemon(undo);
   const job = await first.job(undo);
   const second = await spawnDaemon(undo, { dataDir: first.dataDir });
   await eventually("the second daemon to give up", () => !second.running, 30_000);
@@ -70,7 +60,7 @@ test("a private containerd that survived is used again, not started twice", asyn
 });
 
 test("a private containerd that dies is started again", async (undo) => {
-  const daemon = await startDaemon(undo, { dataDir: await watchedDataDir(undo) });
+  const daemon = await startDaemon(undo);
   const engines = () =>
     processesWith(daemon.dataDir).filter(({ commandLine }) => /^\S*containerd /.test(commandLine));
   const { pid } = engines()[0]!;
@@ -87,7 +77,7 @@ test("a private containerd that dies is started again", async (undo) => {
 });
 
 test("a file or a symlink in the socket's place is refused and left alone", async (undo) => {
-  const daemon = await startDaemon(undo, { dataDir: await watchedDataDir(undo) });
+  const daemon = await startDaemon(undo);
   for (const [id, obstruct] of [["file", writeFile], ["link", symlink]] as const) {
     const path = join(daemon.dataDir, "jobs", id, "docker");
     await mkdir(path, { recursive: true });
@@ -98,17 +88,4 @@ test("a file or a symlink in the socket's place is refused and left alone", asyn
     assert.match((await rejection(daemon.control.openJob({ id }))).message, "in the way");
     assert.ok(existsSync(join(path, "d.sock")), "what was there stays");
   }
-});
-
-test("idle jobs cost little memory and open fast", async (undo) => {
-  const daemon = await startDaemon(undo, { dataDir: await watchedDataDir(undo) });
-  const count = size(1000, 100);
-  const startedAt = performance.now();
-  for (let index = 0; index < count; index++) await daemon.control.openJob({ id: `idle-${index}` });
-  const eachMs = (performance.now() - startedAt) / count;
-  const { jobs } = await daemon.control.listJobs({});
-  assert.is(jobs.length, count);
-  await must(200, jobs.at(-1)!.socketPath, "GET", "/_ping");
-  // The measured figure is in the benchmarks; this only catches an order of magnitude, on a busy machine too.
-  assert.ok(eachMs < 100, `${eachMs} ms for each job`);
 });
