@@ -64,12 +64,33 @@ export function parseJson<T>(bytes: Buffer, contentType: string | undefined): T 
   if (contentType !== undefined && !/^application\/json\s*(;|$)/i.test(contentType)) {
     throw invalid(`unsupported Content-Type header (${contentType}): must be 'application/json'`);
   }
+  refuseDeep(bytes);
   const text = bytes.toString("utf8");
   if (text.trim() === "") return undefined;
   try {
     return JSON.parse(text) as T;
   } catch (error) {
     throw invalid(malformed(messageOf(error)), error);
+  }
+}
+
+/** Recursion over anything deeper would end at the size of the stack. The parser of Docker's daemon refuses 10,000. */
+const deepestJson = 1_000;
+const [quote, backslash] = [0x22, 0x5c];
+const opening = [0x5b, 0x7b];
+const closing = [0x5d, 0x7d];
+
+function refuseDeep(bytes: Buffer): void {
+  if (bytes.length <= deepestJson) return;
+  let depth = 0;
+  let inString = false;
+  for (let at = 0; at < bytes.length; at++) {
+    const byte = bytes[at]!;
+    if (byte === quote) inString = !inString;
+    else if (inString) at += byte === backslash ? 1 : 0;
+    else if (opening.includes(byte)) depth++;
+    else if (closing.includes(byte)) depth--;
+    if (depth > deepestJson) throw invalid("invalid JSON: exceeded max depth");
   }
 }
 

@@ -3,7 +3,7 @@ import type { Reply } from "../kernel/reply.ts";
 import type { Handler, Route } from "../kernel/route.ts";
 import type { Token } from "../kernel/scope.ts";
 import type { ApiVersion } from "../kernel/version.ts";
-import { internal, isAbort, messageOf, unavailable } from "../support/errors.ts";
+import { apiErrorOf, internal, isAbort, messageOf, unavailable } from "../support/errors.ts";
 import type { Logger } from "../support/logger.ts";
 import { type BodyRules, readBody, refuseTooLarge } from "./body.ts";
 import { ClientGone } from "./client-gone.ts";
@@ -14,6 +14,9 @@ import { shapeFor } from "./shape.ts";
 import type { Transport } from "./transport.ts";
 import { splitVersion } from "./version-prefix.ts";
 import { answerOf, errorLine, type Pieces, type Wire } from "./wire.ts";
+
+/** In characters. */
+const longestLoggedUrl = 500;
 
 /** What all exchanges of one server share. */
 export interface ExchangeContext {
@@ -166,16 +169,23 @@ export class Exchange implements RequestSource {
     this.#logDone({ error: messageOf(error) });
   }
 
+  /** What an ApiError says is an engine's or a registry's failure; anything else is a fault of ours. */
   #logFault(error: unknown): void {
-    const { method, url } = this.message;
+    const fields = { ...this.#shown(), error: messageOf(error) };
+    if (apiErrorOf(error)) return this.#context.log.warn(fields, "request failed");
     const stack = error instanceof Error ? error.stack : undefined;
-    this.#context.log.error({ method, url, error: messageOf(error), stack }, "request failed");
+    this.#context.log.error({ ...fields, stack }, "request failed");
   }
 
   #logDone(more?: object): void {
-    const { method, url } = this.message;
     const ms = Math.round(performance.now() - this.#startedAt);
-    this.#context.log.debug({ method, url, ms, ...more }, "request");
+    this.#context.log.debug({ ...this.#shown(), ms, ...more }, "request");
+  }
+
+  /** A client can send a quarter of a megabyte for a URL: the log keeps its start. */
+  #shown() {
+    const { method, url = "" } = this.message;
+    return { method, url: url.slice(0, longestLoggedUrl) };
   }
 }
 

@@ -89,6 +89,10 @@ class SocketServer implements ApiServer {
     server.on("connection", (socket) => this.#admit(socket));
     server.on("request", (message, response) => this.#request(message, response, false));
     server.on("checkContinue", (message, response) => this.#request(message, response, true));
+    server.on(
+      "checkExpectation",
+      ({ socket }) => this.#refuse(socket, 417, "the only expectation known is 100-continue"),
+    );
     server.on("upgrade", (message, socket, head) => this.#upgrade(message, socket, head));
     server.on("connect", (_message, socket) => this.#refuse(socket, 404, "page not found"));
     server.on("clientError", (error, socket) => this.#clientError(error, socket));

@@ -155,6 +155,7 @@ test("refuses what Docker refuses, in its words", async (undo) => {
   const cases: [unknown, string, number, string][] = [
     [undefined, "", 400, "invalid JSON: got EOF while reading request body"],
     [{}, "", 400, "config cannot be empty in order to create a container"],
+    [null, "", 400, "config cannot be empty in order to create a container"],
     [base, "name=-x", 400, "Invalid container name (-x), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed"],
     [base, "name=a", 400, "Invalid container name (a), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed"],
     [{ ...base, Image: "none" }, "", 404, "No such image: none:latest"],

@@ -58,6 +58,11 @@ test("refuses malformed JSON, other types and trailing content with 400 in Docke
     return (JSON.parse(answer.body) as { message: string }).message;
   };
   assert.match(await message("{bad"), /^invalid JSON: /);
+  assert.is(await message("[".repeat(2_000) + "]".repeat(2_000)), "invalid JSON: exceeded max depth");
+  assert.is(
+    (await ask(served, "POST", "/containers/create", { body: JSON.stringify("[".repeat(2_000)) })).status,
+    200,
+  );
   assert.match(await message("["), /^invalid JSON: /);
   assert.match(await message("[".repeat(100_000)), /^invalid JSON: /);
   assert.is(await message("{} trailing"), "unexpected content after JSON");
@@ -125,6 +130,12 @@ test("answers 503 on connections above the limit, and serves the others", async 
     const again = new Wire(undo, served, head);
     return /200 OK/.test(await again.until(/HTTP[^]*}\n/));
   });
+});
+
+test("refuses an expectation it does not know with a message", async (undo) => {
+  const served = await serve(undo, [create]);
+  const wire = new Wire(undo, served, "GET /containers/create HTTP/1.1\r\nHost: d\r\nExpect: tea\r\n\r\n");
+  assert.match(await wire.until("}\n"), /^HTTP\/1.1 417 [^]*{"message":"the only expectation known/);
 });
 
 test("cuts a connection that pipelines requests without end", async (undo) => {

@@ -43,7 +43,7 @@ export interface CreateBody {
 export function checkCreateBody(raw: unknown): CreateBody {
   if (raw === undefined) throw invalid("invalid JSON: got EOF while reading request body");
   checkFields(raw, createFields);
-  const { HostConfig: _host, NetworkingConfig: _network, ...config } = raw as Record<string, unknown>;
+  const { HostConfig: _host, NetworkingConfig: _network, ...config } = (raw ?? {}) as Record<string, unknown>;
   if (Object.values(config).every(isEmpty)) {
     throw invalid("config cannot be empty in order to create a container");
   }
