@@ -25,10 +25,10 @@ function commandLineOf(pid: number): string {
   }
 }
 
-/** Resident memory of a process, in MiB; 0 when it ended. */
-export function residentMib(pid: number): number {
+/** Resident memory of a process in bytes; 0 when it ended. */
+export function residentBytes(pid: number): number {
   try {
-    return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1] ?? 0) / 1024;
+    return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1] ?? 0) * 1024;
   } catch {
     return 0;
   }
