@@ -38,6 +38,17 @@ function open(path: string, direction: number): number {
   return descriptor;
 }
 
+/** Watches a descriptor; one that cannot be watched is closed. */
+function polled(descriptor: number, ready: () => void): number {
+  try {
+    epoll().add(descriptor, ready);
+    return descriptor;
+  } catch (error) {
+    libc().close(descriptor);
+    throw error;
+  }
+}
+
 class DenoPipeReader implements PipeReader {
   readonly #descriptor: number;
   #closed = false;
@@ -45,8 +56,7 @@ class DenoPipeReader implements PipeReader {
   #ended: { resolve: () => void; reject: (error: unknown) => void } | undefined;
 
   constructor(descriptor: number) {
-    this.#descriptor = descriptor;
-    epoll().add(descriptor, () => this.#pump());
+    this.#descriptor = polled(descriptor, () => this.#pump());
   }
 
   drain(sink: ChunkSink): Promise<void> {
@@ -91,8 +101,7 @@ class DenoPipeWriter implements PipeWriter {
   #wakeUp: () => void = () => {};
 
   constructor(descriptor: number) {
-    this.#descriptor = descriptor;
-    epoll().add(descriptor, () => this.#wakeUp());
+    this.#descriptor = polled(descriptor, () => this.#wakeUp());
   }
 
   write(chunk: Uint8Array): Promise<void> {

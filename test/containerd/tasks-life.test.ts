@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { pause } from "../../core/support/deadline.ts";
 import { run } from "../../core/support/spawn.ts";
 import { Undo } from "../../core/support/undo.ts";
 import type { JobNetwork } from "../../plugins/containerd/backend.ts";
@@ -276,6 +277,19 @@ test("containers of a job share one shim, which ends with the last", async (undo
   await eventually("the shim's end", async () => !await commandOf(parents[0] ?? 0));
 });
 
+test("commands that run one after the other share a shim too", async (undo) => {
+  const rig = await theRig();
+  const engine = await rig.engine(undo, "sequence");
+  const parents = [];
+  for (let round = 0; round < 2; round++) {
+    const { running } = await stay(engine, rig);
+    parents.push(await parentOf(running.processId ?? 0));
+    await running.kill(sigkill);
+    await running.exited;
+  }
+  assert.is(parents[0], parents[1]);
+});
+
 test("starting while the last other container goes never meets a shim that ends", async (undo) => {
   const rig = await theRig();
   const engine = await rig.engine(undo, "relay");
@@ -349,6 +363,32 @@ test("exits that happen while containerd is dead are found when it is back", asy
     const again = await runScript(engine, rig, "echo works").catch(() => undefined);
     return again?.stdout === "works\n";
   });
+});
+
+test("a containerd that dies during a start leaves a container that can be started or removed", async (undo) => {
+  const rig = await theRig();
+  const engine = await rig.engine(undo, "midway");
+  const specs: ContainerSpec[] = [];
+  for (const momentMs of [15, 40, 80]) {
+    const spec = specOf(rig.image, shell("exit 7"));
+    specs.push(spec);
+    await engine.create(spec);
+    const back = new Promise<void>((resolve) => undo.add("listener", rig.connection.onRestart(resolve)));
+    const starting = engine.start(spec.id, () => {}).catch((error: Error) => error);
+    await pause(momentMs);
+    process.kill(rig.supervisor.pid ?? 0, "SIGKILL");
+    const outcome = await starting;
+    await back;
+    if (outcome instanceof Error) {
+      assert.is(kindOf(outcome), "unavailable", outcome.message);
+      assert.is((await (await engine.start(spec.id, () => {})).exited).code, 7);
+    } else {
+      // Killed together with the engine that was to tell, it may also count as killed.
+      assert.ok([7, 137].includes((await outcome.exited).code));
+    }
+  }
+  for (const { id } of specs) await engine.remove(id);
+  assert.equal((await remainsOf(rig, "midway")).filter((name) => !name.startsWith("/sys")), []);
 });
 
 test("many containers run at once with the file system still answering", async (undo) => {

@@ -67,3 +67,37 @@ test("leaving twice counts once", async () => {
   await first.leave();
   assert.is((await groups.join()).group, second.group);
 });
+
+test("the last container stays for the next one, and no longer than that", async () => {
+  const groups = new ShimGroups("job");
+  const first = await groups.join();
+  first.created();
+  const lingering = first.linger(new AbortController().signal);
+  assert.ok(await pending(lingering));
+  const second = await groups.join();
+  await lingering;
+  assert.is(second.group, first.group);
+  second.created();
+  await first.leave();
+});
+
+test("a container that is not the last stays for nobody", async () => {
+  const groups = new ShimGroups("job");
+  const first = await groups.join();
+  first.created();
+  (await groups.join()).created();
+  await first.linger(new AbortController().signal);
+});
+
+test("nobody stays when the job closes, or when the container itself is wanted again", async () => {
+  const groups = new ShimGroups("job");
+  const first = await groups.join();
+  first.created();
+  const wanted = new AbortController();
+  const lingering = first.linger(wanted.signal);
+  wanted.abort();
+  await lingering;
+  const closing = first.linger(new AbortController().signal);
+  groups.close();
+  await closing;
+});

@@ -84,6 +84,7 @@ export class ContainerdEngine implements ContainerEngine {
    */
   async close(): Promise<void> {
     this.#closing = true;
+    this.#shims.close();
     // An idle job has nothing, and asking containerd for each of a thousand of them would take its time.
     if (!this.#used) return;
     const undo = new Undo(`containers of job ${this.#job.id}`);
@@ -123,7 +124,10 @@ export class ContainerdEngine implements ContainerEngine {
         labels: snapshotLabels(daemonId, this.#job.id),
       });
       const etcDir = join(this.#filesDir, spec.id);
-      this.#known.set(spec.id, { prepared: { spec, mounts, etcDir, recorded: false }, busy: false });
+      this.#known.set(spec.id, {
+        prepared: { spec, mounts, etcDir, recorded: false, mayHaveTask: false },
+        busy: false,
+      });
     } catch (error) {
       if (isAlreadyThere(error)) throw conflict(`container ${spec.id} exists already`, error);
       throw engineError(error, `cannot create container ${spec.id}`);
@@ -133,8 +137,8 @@ export class ContainerdEngine implements ContainerEngine {
   async #start(known: Known, output: OutputSink): Promise<RunningContainer> {
     const { prepared, run } = known;
     if (run && !run.ended) throw conflict(`container ${prepared.spec.id} is running already`);
-    await run?.cleaned;
-    if (run && !run.tidy) await deleteTask(this.#host.connection, prepared.spec.id);
+    await run?.settle();
+    if (prepared.mayHaveTask) await deleteTask(this.#host.connection, prepared.spec.id);
     known.run = await startContainer(
       {
         host: this.#host,
@@ -149,8 +153,8 @@ export class ContainerdEngine implements ContainerEngine {
     return known.run;
   }
 
-  async #remove({ prepared, run }: Known): Promise<void> {
-    const removeRest = !run || run.tidy ? removeRecords : removeByForce;
+  async #remove({ prepared }: Known): Promise<void> {
+    const removeRest = prepared.mayHaveTask ? removeByForce : removeRecords;
     try {
       await Promise.all([
         removeRest(this.#host, prepared.spec.id),

@@ -42,16 +42,13 @@ export class TaskPipes {
     const closed = new Promise<void>((resolve) => this.#letGo = resolve);
     this.#sink = sink;
     this.#log = log;
-    if (paths.stdin) this.#stdin = openPipeWriter(paths.stdin);
-    const streams: [OutputStream, string][] = [["stdout", paths.stdout], ["stderr", paths.stderr]];
-    const drained = Promise.all(
-      streams.filter(([, path]) => path !== "").map(([stream, path]) => {
-        const reader = openPipeReader(path);
-        this.#readers.push(reader);
-        return reader.drain((chunk) => this.#deliver(stream, chunk));
-      }),
-    );
-    this.#drained = Promise.race([drained, closed]);
+    try {
+      if (paths.stdin) this.#stdin = openPipeWriter(paths.stdin);
+      this.#drained = Promise.race([this.#drain(), closed]);
+    } catch (error) {
+      this.close();
+      throw error;
+    }
   }
 
   writeStdin(chunk: Uint8Array): Promise<void> {
@@ -88,6 +85,17 @@ export class TaskPipes {
     this.#letGo();
     this.#stdin?.close();
     for (const reader of this.#readers) reader.close();
+  }
+
+  #drain(): Promise<unknown> {
+    const streams: [OutputStream, string][] = [["stdout", this.paths.stdout], ["stderr", this.paths.stderr]];
+    return Promise.all(
+      streams.filter(([, path]) => path !== "").map(([stream, path]) => {
+        const reader = openPipeReader(path);
+        this.#readers.push(reader);
+        return reader.drain((chunk) => this.#deliver(stream, chunk));
+      }),
+    );
   }
 
   #deliver(stream: OutputStream, chunk: Uint8Array): Promise<void> | void {

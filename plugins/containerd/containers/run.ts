@@ -7,6 +7,7 @@ import type { ContainerdConnection } from "../connection.ts";
 import { engineError, unlessMissing } from "../errors.ts";
 import { sawOutOfMemory, signalWithin } from "./cgroups.ts";
 import type { TaskPipes } from "./output.ts";
+import type { Seat } from "./shim-groups.ts";
 import type { Expectation } from "./task-events.ts";
 
 const killedCode = 128 + 9;
@@ -22,6 +23,9 @@ export interface RunParts {
   readonly network?: NetworkAttachment;
   readonly pipes: TaskPipes;
   readonly expectation: Expectation;
+  readonly seat: Seat;
+  /** Gives back what only a running process needs: network and pipes. */
+  readonly borrowed: Undo;
   /** Gives back everything, task included. */
   readonly undo: Undo;
 }
@@ -35,9 +39,8 @@ export class ContainerRun implements RunningContainer {
   /** Settles when the task and all it used are given back, which begins when it ended. Never rejects. */
   readonly cleaned: Promise<void>;
   ended = false;
-  /** Whether the clean-up succeeded: nothing but the record and the root file system is left. */
-  tidy = false;
   readonly #parts: RunParts;
+  readonly #hurry = new AbortController();
   readonly #connection: ContainerdConnection;
   readonly #log: Logger;
 
@@ -84,6 +87,12 @@ export class ContainerRun implements RunningContainer {
     );
   }
 
+  /** Resolves when the task and all it used are given back, without waiting for a next container to take its place. */
+  settle(): Promise<void> {
+    this.#hurry.abort();
+    return this.cleaned;
+  }
+
   /** Lets go of the pipes of a run whose end was never heard of. */
   abandon(): void {
     this.#parts.pipes.close();
@@ -101,9 +110,12 @@ export class ContainerRun implements RunningContainer {
   }
 
   async #cleanUp(): Promise<void> {
+    const { borrowed, seat, undo } = this.#parts;
     try {
-      await this.#parts.undo.run();
-      this.tidy = true;
+      // Its failure is also that of the whole, which goes on.
+      await borrowed.run().catch(() => {});
+      await seat.linger(this.#hurry.signal);
+      await undo.run();
     } catch (error) {
       const failed = error instanceof UndoFailed ? error.message : messageOf(error);
       this.#log.warn({ container: this.#parts.containerId, error: failed }, "cleaning up after a run failed");

@@ -1,14 +1,20 @@
 import { randomBytes } from "node:crypto";
+import { pause } from "../../../core/support/deadline.ts";
+
+/** How long the last container's task is kept after its end for a next container, in milliseconds. */
+const lingerMs = 1_000;
 
 /**
  * Which shim process serves which container. The containers of a job share one; but a shim ends with its last
  * container, and a container that is being created in a shim that is about to end fails. So a group whose last
- * container goes is never used again, and the first container of a new one starts alone.
+ * container goes is never used again, and the first container of a new one starts alone. The last one stays a moment
+ * after its end: jobs run one command after the other, and to end a shim and start the next costs five processes.
  */
 export class ShimGroups {
   readonly #name: string;
   // Not the process number: a daemon that starts again may get the same one while its old shims are ending.
   readonly #life = randomBytes(4).toString("hex");
+  readonly #closing = new AbortController();
   #made = 0;
   #current: Group | undefined;
 
@@ -27,8 +33,13 @@ export class ShimGroups {
     }
   }
 
+  /** From now on no container stays for the sake of a next one. */
+  close(): void {
+    this.#closing.abort();
+  }
+
   #found(): Seat {
-    this.#current = new Group(`${this.#name}-${this.#life}-${++this.#made}`);
+    this.#current = new Group(`${this.#name}-${this.#life}-${++this.#made}`, this.#closing.signal);
     return new Seat(this.#current);
   }
 }
@@ -39,10 +50,15 @@ class Group {
   creating = 0;
   created = 0;
   over = false;
+  /** Fires when nobody may linger any more. */
+  readonly closing: AbortSignal;
+  /** Ends the lingering of the last container, when one does. */
+  onJoin: () => void = () => {};
   #waiting: (() => void)[] = [];
 
-  constructor(name: string) {
+  constructor(name: string, closing: AbortSignal) {
     this.name = name;
+    this.closing = closing;
   }
 
   /** Resolves when no container is being created. */
@@ -64,6 +80,7 @@ export class Seat {
   constructor(group: Group) {
     this.#group = group;
     group.creating++;
+    group.onJoin();
   }
 
   /** The group's name, for the container's specification. */
@@ -77,6 +94,18 @@ export class Seat {
     this.#state = "created";
     this.#group.created++;
     this.#creationEnded();
+  }
+
+  /**
+   * The container ended. Resolves when its task may go: at once unless it is the last of the group; otherwise when the
+   * next container joins, a moment is over, or the signal fires.
+   */
+  async linger(signal: AbortSignal): Promise<void> {
+    const group = this.#group;
+    if (this.#state !== "created" || group.created > 1 || group.creating > 0) return;
+    const joined = new AbortController();
+    group.onJoin = () => joined.abort();
+    await pause(lingerMs, AbortSignal.any([joined.signal, group.closing, signal]));
   }
 
   /** The container goes: to be awaited before its task is deleted. Idempotent. */

@@ -5,6 +5,7 @@ import { messageOf, unavailable } from "../../../core/support/errors.ts";
 import { Undo } from "../../../core/support/undo.ts";
 import type { ContainerSpec, OutputSink } from "../../containers/backend.ts";
 import type { JobNetwork, NetworkAttachment } from "../backend.ts";
+import { unlessPresent } from "../errors.ts";
 import type { Mount } from "../gen/types_pb.ts";
 import { jobCgroup } from "./cgroups.ts";
 import { writeEtcFiles } from "./etc-files.ts";
@@ -38,6 +39,8 @@ export interface Prepared {
   readonly etcDir: string;
   /** Whether containerd has a record of it. */
   recorded: boolean;
+  /** Whether containerd may have a task of it: one is being made, was made, or could not be deleted. */
+  mayHaveTask: boolean;
 }
 
 /** Starts a prepared container. When it cannot be started everything is undone, and it may be started again. */
@@ -46,9 +49,11 @@ export async function startContainer(
   container: Prepared,
   sink: OutputSink,
 ): Promise<ContainerRun> {
+  const borrowed = new Undo(`what container ${container.spec.id} was lent`);
   const undo = new Undo(`start of container ${container.spec.id}`);
+  undo.add("what it was lent", () => borrowed.run());
   try {
-    return await new Start(context, container, undo).run(sink);
+    return await new Start(context, container, undo, borrowed).run(sink);
   } catch (error) {
     await undo.run().catch((failure) =>
       context.log.warn({ error: messageOf(failure), container: container.spec.id }, "undoing a start failed")
@@ -62,11 +67,14 @@ class Start {
   readonly #context: StartContext;
   readonly #container: Prepared;
   readonly #undo: Undo;
+  /** What is given back as soon as the process ended, before its task goes. */
+  readonly #borrowed: Undo;
 
-  constructor(context: StartContext, container: Prepared, undo: Undo) {
+  constructor(context: StartContext, container: Prepared, undo: Undo, borrowed: Undo) {
     this.#context = context;
     this.#container = container;
     this.#undo = undo;
+    this.#borrowed = borrowed;
   }
 
   async run(sink: OutputSink): Promise<ContainerRun> {
@@ -81,7 +89,7 @@ class Start {
     ]);
     await this.#record(user, network, seat.group);
     const expectation = host.events.expect(spec.id);
-    this.#undo.add("exit expectation", () => host.events.forget(spec.id));
+    this.#borrowed.add("exit expectation", () => host.events.forget(spec.id));
     const { processId, startedAt } = await this.#startTask(pipes, seat, expectation);
     return new ContainerRun(
       {
@@ -93,6 +101,8 @@ class Start {
         network,
         pipes,
         expectation,
+        seat,
+        borrowed: this.#borrowed,
         undo: this.#undo,
       },
       host.connection,
@@ -126,7 +136,7 @@ class Start {
         );
       }
       const lent = await network.lend(spec.id);
-      this.#undo.add(`network of container ${spec.id}`, () => network.giveBack(lent));
+      this.#borrowed.add(`network of container ${spec.id}`, () => network.giveBack(lent));
       attachment = lent;
     }
     await writeEtcFiles(etcDir, spec, {
@@ -140,11 +150,11 @@ class Start {
     const { tty, openStdin } = this.#container.spec;
     const pool = this.#context.host.pipes;
     const taken = await pool.take(1 + (tty ? 0 : 1) + (openStdin ? 1 : 0));
-    this.#undo.add("pipe files", () => pool.discard(taken));
+    this.#borrowed.add("pipe files", () => pool.discard(taken));
     const [stdout = "", ...others] = taken;
     const stderr = tty ? "" : others.shift() ?? "";
     const pipes = new TaskPipes({ stdin: others[0] ?? "", stdout, stderr }, sink, this.#context.log);
-    this.#undo.add("pipes", () => pipes.close());
+    this.#borrowed.add("pipes", () => pipes.close());
     return pipes;
   }
 
@@ -164,12 +174,11 @@ class Start {
       unifiedCgroups: host.unifiedCgroups,
     });
     const record = this.#recordOf(spec);
-    if (this.#container.recorded) {
-      await host.connection.containers.update({ container: record, updateMask: { paths: ["spec"] } });
-    } else {
-      await host.connection.containers.create({ container: record });
-      this.#container.recorded = true;
-    }
+    const { containers } = host.connection;
+    // One whose answer got lost is there all the same.
+    const made = !this.#container.recorded && await unlessPresent(containers.create({ container: record }));
+    this.#container.recorded = true;
+    if (!made) await containers.update({ container: record, updateMask: { paths: ["spec"] } });
   }
 
   #recordOf(spec: RuntimeSpec) {
@@ -195,7 +204,9 @@ class Start {
     this.#undo.add(`task of container ${containerId}`, async () => {
       await seat.leave();
       await deleteTask(this.#context.host.connection, containerId);
+      this.#container.mayHaveTask = false;
     });
+    this.#container.mayHaveTask = true;
     await tasks.create({ containerId, rootfs: mounts, ...pipes.paths, terminal: spec.tty });
     seat.created();
     expectation.created = true;
