@@ -162,32 +162,32 @@ export class Exchange implements RequestSource {
   }
 
   #fail(error: unknown): void {
-    if (this.#reason instanceof ClientGone) return this.#logDone({ gone: true });
+    if (this.#reason instanceof ClientGone) return this.#logDone(true);
     const answer = this.#reason && isClosing(error, this.#reason) ? unavailable("the job is closing") : error;
     if (answerOf(answer).status === 500) this.#logFault(error);
     if (!this.#transport.answered) this.#context.wire.error(this.#transport, answer);
-    this.#logDone({ error: messageOf(error) });
+    this.#logDone(undefined, messageOf(error));
   }
 
   /** What an ApiError says is an engine's or a registry's failure; anything else is a fault of ours. */
   #logFault(error: unknown): void {
-    const fields = { ...this.#shown(), error: messageOf(error) };
+    const { method, url } = this.message;
+    const fields = { method, url: startOf(url), error: messageOf(error) };
     if (apiErrorOf(error)) return this.#context.log.warn(fields, "request failed");
     const stack = error instanceof Error ? error.stack : undefined;
     this.#context.log.error({ ...fields, stack }, "request failed");
   }
 
-  #logDone(more?: object): void {
+  #logDone(gone?: boolean, error?: string): void {
+    const { method, url } = this.message;
     const ms = Math.round(performance.now() - this.#startedAt);
-    this.#context.log.debug({ ...this.#shown(), ms, ...more }, "request");
-  }
-
-  /** A client can send a quarter of a megabyte for a URL: the log keeps its start. */
-  #shown() {
-    const { method, url = "" } = this.message;
-    return { method, url: url.slice(0, longestLoggedUrl) };
+    // Written out: this runs for every request, whether anybody reads it or not.
+    this.#context.log.debug({ method, url: startOf(url), ms, gone, error }, "request");
   }
 }
+
+/** A client can send a quarter of a megabyte for a URL: the log keeps its start. */
+const startOf = (url = "") => url.length > longestLoggedUrl ? url.slice(0, longestLoggedUrl) : url;
 
 const isClosing = (error: unknown, reason: Error) => error === reason || isAbort(error);
 
