@@ -5,7 +5,7 @@
  */
 import { runProgram } from "./host-tools.ts";
 import { daemonMark } from "./stragglers.ts";
-import { Turns } from "./turns.ts";
+import { Turns } from "../../core/support/turns.ts";
 
 /** What the rules are about: one job's bridge and its addresses. */
 export interface GuardedNetwork {

@@ -14,7 +14,7 @@ import { anyBridgePrefix, bridgeName, bridgePrefix, NetworkPaths } from "./netwo
 import type { CniSettings } from "./settings.ts";
 import { awaitStragglers } from "./stragglers.ts";
 import { Subnets } from "./subnets.ts";
-import { Turns } from "./turns.ts";
+import { Turns } from "../../core/support/turns.ts";
 import { IdleBudget } from "./warm-pool.ts";
 
 /** What all jobs' networks of one daemon share. */

@@ -7,7 +7,7 @@ import type { HostNetworks } from "./host-networks.ts";
 import { networkConfig } from "./network-config.ts";
 import type { NetworkRecord } from "./network-state.ts";
 import { together } from "./together.ts";
-import { Turns } from "./turns.ts";
+import { Turns } from "../../core/support/turns.ts";
 
 /** How an interface is attached. */
 export interface AttachOptions {

@@ -1,7 +1,7 @@
 import type { IngestObserver } from "../../images/backend.ts";
 import type { IngestContext } from "./blobs.ts";
 import type { SharedImages } from "./shared-images.ts";
-import { Slots } from "./slots.ts";
+import { Turns } from "../../../core/support/turns.ts";
 import type { PlacedLayer } from "./unpack.ts";
 
 /**
@@ -18,7 +18,7 @@ export async function fetchAndUnpack(
   const failed = new AbortController();
   const together = { ...context, signal: AbortSignal.any([context.signal, failed.signal]) };
   layers.forEach(({ blob }) => observe(blob, { state: "waiting" }));
-  const fetched = startFetching(layers, together, shared, new Slots(concurrency), observe);
+  const fetched = startFetching(layers, together, shared, new Turns(concurrency), observe);
   for (const fetching of fetched.values()) fetching.catch((error) => failed.abort(error));
   try {
     for (const layer of layers) {
@@ -39,14 +39,14 @@ function startFetching(
   layers: readonly PlacedLayer[],
   context: IngestContext,
   { blobs }: Pick<SharedImages, "blobs">,
-  slots: Slots,
+  turns: Turns,
   observe: IngestObserver,
 ): Map<string, Promise<void>> {
   const fetched = new Map<string, Promise<void>>();
   for (const { blob } of layers) {
     if (fetched.has(blob.digest)) continue;
     const fetch = () => blobs.ensure(blob, context, (progress) => observe(blob, progress));
-    fetched.set(blob.digest, slots.run(fetch));
+    fetched.set(blob.digest, turns.run(fetch));
   }
   return fetched;
 }

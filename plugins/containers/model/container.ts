@@ -1,7 +1,7 @@
+import { Turns } from "../../../core/support/turns.ts";
 import type { Exit, RunningContainer } from "../backend.ts";
 import type { ContainerLog } from "../log/container-log.ts";
 import { instantOf, never, rfc3339 } from "./instant.ts";
-import { Mutex } from "./mutex.ts";
 import type { ContainerFacts, ContainerState } from "./record.ts";
 import type { ContainerStore } from "./store.ts";
 import { Waiters } from "./waiters.ts";
@@ -22,7 +22,7 @@ export class Container {
   readonly log: ContainerLog;
   readonly waiters = new Waiters();
   /** Starts and removals go one after another. */
-  readonly turn = new Mutex();
+  readonly turn = new Turns(1);
   readonly #store: ContainerStore;
   #state: ContainerState;
   #running: RunningContainer | undefined;

@@ -9,13 +9,14 @@ export class Turns {
   }
 
   /** Runs the work when its turn comes; the outcome is the work's. */
-  async run<T>(work: () => Promise<T>): Promise<T> {
+  async run<T>(work: () => Promise<T> | T): Promise<T> {
     if (this.#free > 0) this.#free--;
     else await new Promise<void>((resolve) => this.#waiting.push(resolve));
     try {
       return await work();
     } finally {
       const next = this.#waiting.shift();
+      // A turn goes straight to the next one, so that nobody overtakes.
       if (next) next();
       else this.#free++;
     }
