@@ -21,10 +21,16 @@ export const runtimeVersion: string = deno ? deno.version.deno : process.version
 /** Both in one, as `berth version` and the log show it: `node 20.20.2`. */
 export const runtimeTitle = `${runtimeName} ${runtimeVersion}`;
 
+/**
+ * How Deno runs the program; scripts/berth says the same. A small young generation: with V8's own choice the daemon's
+ * memory is 40 MB more at 1,000 idle jobs, and it answers no faster.
+ */
+const denoArguments = ["run", "--quiet", "--allow-all", "--v8-flags=--max-semi-space-size=4"];
+
 /** The command line that runs this very program once more, without its arguments. */
 export const scriptCommand: readonly string[] = [
   process.execPath,
-  ...(deno ? ["run", "--allow-all"] : process.execArgv),
+  ...(deno ? denoArguments : process.execArgv),
   process.argv[1] ?? "",
 ];
 

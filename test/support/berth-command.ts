@@ -1,5 +1,6 @@
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { scriptCommand } from "../../core/support/runtime.ts";
 
 /** The checkout's top folder, or the compiled copy of it that this file runs from. */
 const codeRoot = join(dirname(fileURLToPath(import.meta.url)), "../..");
@@ -9,7 +10,7 @@ const onDeno = "deno" in process.versions;
 /** The command line that runs `berth` with these arguments on the runtime that runs the test. */
 export function berthCommand(...args: string[]): string[] {
   return onDeno
-    ? [process.execPath, "run", "-A", join(codeRoot, "scripts/main.ts"), ...args]
+    ? [...scriptCommand.slice(0, -1), join(codeRoot, "scripts/main.ts"), ...args]
     : [process.execPath, "--enable-source-maps", join(codeRoot, "scripts/main.js"), ...args];
 }
 

@@ -35,6 +35,9 @@ export interface OpenJob {
 /** The file in the data directory that daemons' output goes to. */
 const logName = "test.log";
 
+/** Leftovers that an error lists. */
+const mostShown = 30;
+
 let jobsOpened = 0;
 
 /** A running daemon, or one that ended. */
@@ -107,7 +110,7 @@ export class TestDaemon {
     const descriptors = this.#descriptors;
     if (!descriptors) throw new Error("the daemon was never ready");
     const left = await idleLeftovers({ pid: this.pid, dataDir: this.dataDir, descriptors }, timeoutMs);
-    if (left.length > 0) throw new Error(`closed jobs left behind:\n${left.join("\n")}`);
+    if (left.length > 0) throw new Error(`closed jobs left behind:\n${left.slice(0, mostShown).join("\n")}`);
   }
 
   /**

@@ -12,11 +12,11 @@ import { size, wire, type WireJob } from "../support/wire.ts";
 
 const daemon = wire();
 
-test("idle jobs cost little memory, open fast and close without a trace", async () => {
+test("idle jobs cost little memory, open fast and close without a trace", async (undo) => {
   const server = await daemon.daemon();
   const count = size(1000, 100);
   const startedAt = performance.now();
-  for (let index = 0; index < count; index++) await server.control.openJob({ id: `idle-${index}` });
+  for (let index = 0; index < count; index++) await server.job(undo, { id: `idle-${index}` });
   const eachMs = (performance.now() - startedAt) / count;
   const { jobs } = await server.control.listJobs({});
   assert.is(jobs.length, count);
