@@ -134,7 +134,9 @@ export class Wire {
 /** The status and text that an error is answered with. */
 export function answerOf(error: unknown): { status: number; message: string } {
   const answer = apiErrorOf(error);
-  return { status: answer?.status ?? 500, message: answer?.message ?? messageOf(error) };
+  const message = answer?.message ?? messageOf(error);
+  // Clients show the message and nothing else; some crash without one.
+  return { status: answer?.status ?? 500, message: message || "the daemon failed and does not say why" };
 }
 
 /** The last line of a JSON stream that broke, as Docker writes it. */

@@ -143,6 +143,15 @@ test("turns an error before the first piece into a status, for bytes and for lin
   assert.equal(await statusAndBody(served, "/lines"), [404, '{"message":"No such image: x"}\n']);
 });
 
+test("gives every error a message, also one that has none", async (undo) => {
+  const fail = () => {
+    throw new Error();
+  };
+  const served = await serve(undo, [{ at: "GET /x", answer: fail }]);
+  const answer = await statusAndBody(served, "/x");
+  assert.equal(answer, [500, '{"message":"the daemon failed and does not say why"}\n']);
+});
+
 test("ends lines that break in the middle with an error line, and cuts bytes", async (undo) => {
   async function* someLines() {
     yield { status: "one" };
