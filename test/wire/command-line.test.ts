@@ -1,16 +1,18 @@
 /** The `berth` command against a real daemon: jobs, and `berth run` with and without one. */
-import { execFile } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
 import { existsSync } from "node:fs";
-import { writeFile } from "node:fs/promises";
+import { readlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { run } from "../../core/support/spawn.ts";
+import type { Undo } from "../../core/support/undo.ts";
 import { berthCommand } from "../support/berth-command.ts";
 import { imageArchive } from "../support/busybox-image.ts";
 import { temporaryDataDir, watchedDataDir } from "../support/daemon.ts";
-import { newestDocker } from "../support/docker-cli.ts";
+import { Docker, newestDocker } from "../support/docker-cli.ts";
 import { call } from "../support/engine-api.ts";
 import { processesWith } from "../support/processes.ts";
-import { assert, test } from "../support/test.ts";
-import { wire } from "../support/wire.ts";
+import { assert, eventually, test } from "../support/test.ts";
+import { loadImage, wire } from "../support/wire.ts";
 
 const daemon = wire();
 
@@ -38,6 +40,23 @@ test("opens a job, prints its socket alone, lists, shows and closes it", async (
   assert.match(taken.stderr, "cli-1");
   assert.is((await berth("job", "close", "cli-1", "--data-dir", dataDir)).code, 0);
   assert.not.ok(existsSync(socketPath));
+});
+
+test("job open joins the namespace of a process, or one at a path, to the job", async (undo) => {
+  const { dataDir } = await daemon.daemon();
+  const pid = await processWithNamespace(undo);
+  const path = await namespaceAt(undo, pid);
+  for (const [id, ...caller] of [["by-pid", "--pid", String(pid)], ["by-path", "--netns", path]] as const) {
+    const opened = await berth("job", "open", id, ...caller, "--data-dir", dataDir);
+    assert.is(opened.code, 0, opened.stderr);
+    undo.add(id, () => berth("job", "close", id, "--data-dir", dataDir));
+    const socketPath = opened.stdout.trim();
+    await loadImage(socketPath);
+    const docker = new Docker(socketPath);
+    await docker.ok(["run", "-d", "--name", "box", "busybox", "sleep", "1000"]);
+    const ip = await docker.ok(["inspect", "--format", "{{.NetworkSettings.IPAddress}}", "box"]);
+    await run("nsenter", [`--net=/proc/${pid}/ns/net`, "/bin/busybox", "ping", "-c", "1", "-W", "5", ip]);
+  }
 });
 
 test("run opens a job for a command and closes it, with the command's exit code", async () => {
@@ -81,5 +100,25 @@ test("a command without a daemon says how to get one", async (undo) => {
   assert.is.not(code, 0);
   assert.match(stderr, "berth serve");
 });
+
+/** Starts a process in a network namespace of its own. */
+async function processWithNamespace(undo: Undo): Promise<number> {
+  const child = spawn("unshare", ["--net", "sleep", "1000"], { stdio: "ignore" });
+  const ended = new Promise((resolve) => child.once("exit", resolve));
+  undo.add("process", () => child.kill("SIGKILL") && ended);
+  const own = await readlink("/proc/self/ns/net");
+  const namespaceOf = () => readlink(`/proc/${child.pid}/ns/net`).catch(() => own);
+  await eventually("the process's namespace", async () => await namespaceOf() !== own);
+  return child.pid!;
+}
+
+/** Binds a process's network namespace to a file. */
+async function namespaceAt(undo: Undo, pid: number): Promise<string> {
+  const path = join(await temporaryDataDir(undo), "netns");
+  await writeFile(path, "");
+  await run("mount", ["--bind", `/proc/${pid}/ns/net`, path]);
+  undo.add("namespace's file", () => run("umount", [path]));
+  return path;
+}
 
 daemon.leavesNothing();
