@@ -7,6 +7,7 @@ import { ImageStoreToken } from "../images/backend.ts";
 import { JobNetworkToken } from "./backend.ts";
 import { ContainerdConnection } from "./connection.ts";
 import { bindDaemon, bindJob } from "./containers/bindings.ts";
+import { TaskHostToken } from "./containers/task-host.ts";
 import { checkAnswers, reasonToSkip } from "./host-checks.ts";
 import { bindImageStore, bindSharedImages } from "./images/bindings.ts";
 import { JobLease } from "./lease.ts";
@@ -66,5 +67,10 @@ async function describeEngine(scope: Scope) {
   const { version, revision } = await scope.get(ConnectionToken).version.version({});
   const runc = await run(scope.get(SettingsToken).runc, ["--version"]);
   const runcVersion = /runc version (\S+)/.exec(runc.stdout)?.[1] ?? "unknown";
-  return { version: version.replace(/^v/, ""), details: { GitCommit: revision, runc: runcVersion } };
+  const { warning } = scope.get(TaskHostToken).seccomp;
+  return {
+    version: version.replace(/^v/, ""),
+    details: { GitCommit: revision, runc: runcVersion },
+    warnings: warning === undefined ? [] : [warning],
+  };
 }

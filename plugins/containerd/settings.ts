@@ -1,5 +1,8 @@
 import { type Static, Type } from "typebox";
 
+/** Where Debian's golang-github-containers-common puts a profile like Docker's. */
+export const defaultSeccompProfile = "/usr/share/containers/seccomp.json";
+
 /** `[plugins.containerd]`: which containerd, how it runs containers, and how much an image may ask of the host. */
 export const settingsSchema = Type.Object({
   address: Type.Optional(Type.String({
@@ -21,6 +24,11 @@ export const settingsSchema = Type.Object({
     default: "runc",
     minLength: 1,
     description: "OCI runtime that the runc shim calls: a name on the PATH, or an absolute path.",
+  }),
+  seccompProfile: Type.String({
+    default: defaultSeccompProfile,
+    description:
+      "File in the format of Docker's seccomp profiles that says which system calls containers may make. The default is the one of the Debian package golang-github-containers-common; without it containers may make all, and `docker info` warns. Empty lets containers make all, without a warning.",
   }),
   snapshotter: Type.String({
     default: "overlayfs",

@@ -12,6 +12,7 @@ export const testSettings: Settings = {
   binary: "containerd",
   runtime: "io.containerd.runc.v2",
   runc: "runc",
+  seccompProfile: "",
   snapshotter: "overlayfs",
   logLevel: "warn",
   concurrentLayers: 3,

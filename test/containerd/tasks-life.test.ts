@@ -217,6 +217,20 @@ test("says which plugin is missing when there is no network to run in", async (u
   assert.match(error.message, /cni plugin/);
 });
 
+test("keeps containers from system calls that the seccomp profile refuses", async (undo) => {
+  const rig = await theRig();
+  const path = join(rig.dir, "seccomp.json");
+  const refusal = { names: ["mkdir", "mkdirat"], action: "SCMP_ACT_ERRNO", errnoRet: 1 };
+  await writeFile(path, JSON.stringify({ defaultAction: "SCMP_ACT_ALLOW", syscalls: [refusal] }));
+  const host = rig.anotherHost([], { seccompProfile: path });
+  undo.add("second host", () => host.close());
+  await host.open();
+  const engine = await rig.engine(undo, "seccomp", { host });
+  const { stderr, code } = await runScript(engine, rig, "touch /fine && mkdir /dir");
+  assert.match(stderr, "Operation not permitted");
+  assert.is(code, 1);
+});
+
 test("keeps two jobs' containers apart: closing one leaves the other's running", async (undo) => {
   const rig = await theRig();
   const [one, two] = [await rig.engine(undo, "apart1"), await rig.engine(undo, "apart2")];

@@ -10,7 +10,7 @@ import { Undo } from "../../core/support/undo.ts";
 import type { JobNetwork } from "../../plugins/containerd/backend.ts";
 import { ContainerdConnection } from "../../plugins/containerd/connection.ts";
 import { ContainerdEngine } from "../../plugins/containerd/containers/engine.ts";
-import { TaskHost } from "../../plugins/containerd/containers/task-host.ts";
+import { type HostSettings, TaskHost } from "../../plugins/containerd/containers/task-host.ts";
 import { unlessPresent } from "../../plugins/containerd/errors.ts";
 import { Supervisor } from "../../plugins/containerd/supervisor.ts";
 import type { ContainerSpec, StoredImage } from "../../plugins/containers/backend.ts";
@@ -22,6 +22,7 @@ const settings = {
   logLevel: "warn",
   runtime: "io.containerd.runc.v2",
   runc: "runc",
+  seccompProfile: "",
   snapshotter: "overlayfs",
 } as const;
 
@@ -36,7 +37,7 @@ export interface Rig {
   /** A job's engine, closed by the undo. */
   engine(undo: Undo, jobId: string, options?: EngineOptions): Promise<ContainerdEngine>;
   /** A new task host on the same containerd, as the daemon's next start has one. */
-  anotherHost(liveJobs?: readonly string[]): TaskHost;
+  anotherHost(liveJobs?: readonly string[], parts?: Partial<HostSettings>): TaskHost;
 }
 
 export interface EngineOptions {
@@ -59,9 +60,9 @@ export async function startRig(undo: Undo): Promise<Rig> {
   undo.add("containerd", () => supervisor.close());
   await supervisor.open();
   const image = await importBusybox(connection);
-  const newHost = (liveJobs: readonly string[] = [], dataDir = dir) => {
+  const newHost = (liveJobs: readonly string[] = [], dataDir = dir, parts: Partial<HostSettings> = {}) => {
     const daemon = facts({ dataDir, id: daemonId, liveJobs: () => liveJobs });
-    return new TaskHost(connection, settings, daemon, silent);
+    return new TaskHost(connection, { ...settings, ...parts }, daemon, silent);
   };
   const host = newHost();
   undo.add("task host", () => host.close());
@@ -73,7 +74,7 @@ export async function startRig(undo: Undo): Promise<Rig> {
     supervisor,
     host,
     image,
-    anotherHost: (liveJobs) => newHost(liveJobs, join(dir, "second")),
+    anotherHost: (liveJobs, parts) => newHost(liveJobs, join(dir, "second"), parts),
     async engine(jobUndo, jobId, options = {}) {
       const job = await jobOf(dir, jobId, options.abandoned ?? false);
       const engine = new ContainerdEngine(options.host ?? host, job, options.network);

@@ -2,6 +2,7 @@ import type { ContainerSpec } from "../../containers/backend.ts";
 import { capabilitySets } from "./capabilities.ts";
 import { environmentOf } from "./environment.ts";
 import { defaultMounts } from "./mounts.ts";
+import type { SeccompFilter } from "./seccomp.ts";
 import type { ProcessUser } from "./users.ts";
 
 /** What a specification needs besides the container's own settings. */
@@ -17,6 +18,8 @@ export interface SpecHost {
   readonly shimGroup: string;
   /** Whether the host has only the unified hierarchy: the container then gets a cgroup namespace, as Docker does. */
   readonly unifiedCgroups: boolean;
+  /** Which system calls the container may make; undefined: all. */
+  readonly seccomp?: SeccompFilter;
 }
 
 /** Makes containerd's shim serve all containers that carry the same value. Source: containerd, runc v2 shim. */
@@ -88,6 +91,7 @@ function linuxOf(container: ContainerSpec, host: SpecHost) {
     cgroupsPath: host.cgroupsPath,
     resources: { devices: deviceRules },
     namespaces,
+    seccomp: host.seccomp,
     maskedPaths: container.maskedPaths,
     readonlyPaths: container.readonlyPaths,
   };

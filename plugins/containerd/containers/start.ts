@@ -172,6 +172,7 @@ class Start {
       cgroupsPath: this.#cgroup,
       shimGroup,
       unifiedCgroups: host.unifiedCgroups,
+      seccomp: host.seccomp.filter,
     });
     const record = this.#recordOf(spec);
     const { containers } = host.connection;

@@ -10,9 +10,10 @@ import type { Settings } from "../settings.ts";
 import { unifiedCgroups } from "./cgroups.ts";
 import { PipePool } from "./pipe-pool.ts";
 import { removeOwned } from "./removal.ts";
+import { loadSeccomp, type Seccomp } from "./seccomp.ts";
 import { TaskEvents } from "./task-events.ts";
 
-export type HostSettings = Pick<Settings, "runtime" | "runc" | "snapshotter">;
+export type HostSettings = Pick<Settings, "runtime" | "runc" | "seccompProfile" | "snapshotter">;
 
 /** What the containers of all jobs share: the event subscription, the pipes made ahead, facts about the host. */
 export class TaskHost {
@@ -22,6 +23,7 @@ export class TaskHost {
   readonly daemonId: string;
   readonly settings: HostSettings;
   readonly unifiedCgroups = unifiedCgroups();
+  #seccomp: Seccomp = {};
   readonly #daemon: DaemonFacts;
   readonly #log: Logger;
 
@@ -37,10 +39,16 @@ export class TaskHost {
 
   /** Sweeps what jobs left that are no more, then is ready for new ones. */
   async open(): Promise<void> {
+    this.#seccomp = await loadSeccomp(this.settings.seccompProfile);
     this.events.open();
     await this.pipes.open();
     await this.#sweep();
     await this.events.ready();
+  }
+
+  /** What keeps containers from dangerous system calls; read at the opening. */
+  get seccomp(): Seccomp {
+    return this.#seccomp;
   }
 
   async close(): Promise<void> {
