@@ -3,7 +3,7 @@ import type { Job } from "../control/gen/berth/control/v1/control_pb.ts";
 import { openJobMessage } from "../control/messages.ts";
 import { jobRequestFrom } from "./job-request.ts";
 import { type CommonOptions, dataDirOf, type JobOptions } from "./options.ts";
-import { printJson, printLine, printNote, printTable } from "./output.ts";
+import { printable, printJson, printLine, printNote, printTable } from "./output.ts";
 
 /** `berth job open`: prints the socket's path alone, for `DOCKER_HOST=unix://$(berth job open …)`. */
 export async function openJob(id: string, options: JobOptions): Promise<void> {
@@ -48,5 +48,5 @@ function jobJson({ id, state, socketPath, dir, labels, openedAt, callerNetns }: 
 }
 
 function labelsText({ labels }: Job): string {
-  return Object.entries(labels).map(([key, value]) => `${key}=${value}`).join(",");
+  return printable(Object.entries(labels).map(([key, value]) => `${key}=${value}`).join(","));
 }

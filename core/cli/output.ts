@@ -15,12 +15,12 @@ export function printNote(line: string): void {
 
 /** Prints rows under headings, as wide as their cells. */
 export function printTable(headings: readonly string[], rows: readonly (readonly string[])[]): void {
-  const all = [headings, ...rows.map((row) => row.map(plain))];
+  const all = [headings, ...rows.map((row) => row.map(printable))];
   const widths = headings.map((_, column) => Math.max(...all.map((row) => row[column]?.length ?? 0)));
   for (const row of all) {
     printLine(row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join("   ").trimEnd());
   }
 }
 
-/** Labels and the like come from elsewhere, and tables go to terminals, which obey control characters. */
-const plain = (cell: string) => cell.replace(/\p{Cc}+/gu, " ");
+/** Text from elsewhere, such as labels, for a terminal, which would obey control characters. */
+export const printable = (text: string): string => text.replace(/\p{Cc}+/gu, " ");

@@ -48,6 +48,13 @@ test("lists, shows and closes jobs in words", async (undo) => {
   assert.equal(jobs.list(), []);
 });
 
+test("shows no terminal what a label would have it do", async (undo) => {
+  const { dataDir, jobs } = await serveControl(undo);
+  await jobs.open({ id: "j1", labels: { a: "\x1b[2Jb\n" } });
+  assert.match((await berth("job", "ls", "--data-dir", dataDir)).stdout, / a= \[2Jb +\//);
+  assert.match((await berth("job", "show", "j1", "--data-dir", dataDir)).stdout, /\nlabels: +a= \[2Jb \n$/);
+});
+
 test("fails with the daemon's own words", async (undo) => {
   const { dataDir } = await serveControl(undo);
   const closed = await berth("job", "close", "j9", "--data-dir", dataDir);
