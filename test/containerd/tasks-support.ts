@@ -13,7 +13,8 @@ import { ContainerdEngine } from "../../plugins/containerd/containers/engine.ts"
 import { type HostSettings, TaskHost } from "../../plugins/containerd/containers/task-host.ts";
 import { unlessPresent } from "../../plugins/containerd/errors.ts";
 import { Supervisor } from "../../plugins/containerd/supervisor.ts";
-import type { ContainerSpec, StoredImage } from "../../plugins/containers/backend.ts";
+import type { StoredImage } from "../../plugins/containers/backend.ts";
+export { contractSpec as specOf } from "../contract/container-engine.ts";
 import { buildImage } from "../support/busybox-image.ts";
 import { facts } from "../support/facts.ts";
 
@@ -123,31 +124,6 @@ async function importBusybox(connection: ContainerdConnection): Promise<StoredIm
       sizeBytes: layer.length,
     }],
     sizeBytes: layer.length,
-  };
-}
-
-/** A container's settings, filled in with the simplest ones. */
-export function specOf(
-  image: StoredImage,
-  args: readonly string[],
-  parts: Partial<ContainerSpec> = {},
-): ContainerSpec {
-  const id = randomBytes(32).toString("hex");
-  return {
-    id,
-    image,
-    args,
-    env: ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"],
-    workingDir: "/",
-    user: "",
-    hostname: id.slice(0, 12),
-    domainname: "",
-    tty: false,
-    openStdin: false,
-    network: "none",
-    maskedPaths: ["/proc/kcore", "/proc/keys"],
-    readonlyPaths: ["/proc/sys"],
-    ...parts,
   };
 }
 
