@@ -27,7 +27,8 @@ test("after kill -9 the next daemon closes unfinished jobs completely", async (u
   const docker = new Docker(job.socketPath);
   const marker = `${4_000_000 + process.pid}`;
   await docker.ok(["run", "-d", "--name", "survivor", "busybox", "sleep", marker]);
-  assert.is(processesWith(`sleep ${marker}`).length, 1);
+  // The start is over when runc's process is about to become the container's.
+  await eventually("the container's process", () => processesWith(`sleep ${marker}`).length === 1);
   await first.kill();
 
   const second = await startDaemon(undo, { dataDir });
@@ -55,7 +56,7 @@ test("a private containerd that survived is used again, not started twice", asyn
   const job = await second.job(undo);
   await loadImage(job.socketPath);
   assert.is(await new Docker(job.socketPath).ok(["run", "--rm", "busybox", "echo", "works"]), "works");
-  await second.stop();
+  assert.is(await second.stop(), 0, await second.log());
   assert.equal(engines(), []);
 });
 
