@@ -61,14 +61,18 @@ const architectures: Readonly<Record<string, { readonly go: string; readonly nat
   riscv64: { go: "riscv64", native: "SCMP_ARCH_RISCV64" },
 };
 
+/** Costs every start 7 ms, and kernels refuse its programs unless told otherwise at boot: with no rules they are killed. */
+const unusedArchitecture = "SCMP_ARCH_X32";
+
 /** The part of a profile that is for this host and these capabilities, as the OCI runtime specification has it. */
 export function resolveSeccomp(profile: SeccompProfile, host: SeccompHost) {
   const native = architectures[host.architecture]?.native;
   const mapped = profile.archMap?.find(({ architecture }) => architecture === native);
+  const others = (mapped?.subArchitectures ?? []).filter((name) => name !== unusedArchitecture);
   return {
     defaultAction: profile.defaultAction,
     defaultErrnoRet: profile.defaultErrnoRet,
-    architectures: mapped && [mapped.architecture, ...mapped.subArchitectures ?? []],
+    architectures: mapped && [mapped.architecture, ...others],
     syscalls: profile.syscalls
       .filter(({ includes, excludes }) => isFor(includes ?? {}, host) && !isAgainst(excludes ?? {}, host))
       .map(({ names, action, errnoRet, args }) => ({
