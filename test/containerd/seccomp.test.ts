@@ -86,3 +86,8 @@ test("fails for a file that was asked for and is missing or no profile", async (
     assert.match((await rejection(loadSeccomp(path))).message, `seccompProfile ${path} cannot be used`);
   }
 });
+
+test("leaves out rules that say what holds for every other call", () => {
+  const strict = resolveSeccomp({ ...profile, defaultErrnoRet: 1 }, { ...host, capabilities: [] });
+  assert.not.ok(strict.syscalls.some(({ names }) => names.includes("chroot")));
+});

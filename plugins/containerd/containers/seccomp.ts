@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
-import { arch, release } from "node:os";
+import { arch, constants, release } from "node:os";
 import { Ajv } from "ajv";
 import { type Static, Type } from "typebox";
 import { messageOf } from "../../../core/support/errors.ts";
@@ -41,6 +41,10 @@ const profileSchema = Type.Object({
 
 export type SeccompProfile = Static<typeof profileSchema>;
 type Condition = Static<typeof conditionSchema>;
+type Rule = SeccompProfile["syscalls"][number];
+
+/** What a refused call answers when nothing else is said. Source: OCI runtime spec 1.0.2, seccomp. */
+const { EPERM } = constants.errno;
 
 /** What a profile's conditions are compared with. */
 export interface SeccompHost {
@@ -69,12 +73,17 @@ export function resolveSeccomp(profile: SeccompProfile, host: SeccompHost) {
   const native = architectures[host.architecture]?.native;
   const mapped = profile.archMap?.find(({ architecture }) => architecture === native);
   const others = (mapped?.subArchitectures ?? []).filter((name) => name !== unusedArchitecture);
+  const { defaultAction, defaultErrnoRet } = profile;
+  // Every rule costs each start some time: those that say what holds anyway go.
+  const isDefault = ({ action, errnoRet }: Rule) =>
+    action === defaultAction && (errnoRet ?? EPERM) === (defaultErrnoRet ?? EPERM);
   return {
-    defaultAction: profile.defaultAction,
-    defaultErrnoRet: profile.defaultErrnoRet,
+    defaultAction,
+    defaultErrnoRet,
     architectures: mapped && [mapped.architecture, ...others],
     syscalls: profile.syscalls
       .filter(({ includes, excludes }) => isFor(includes ?? {}, host) && !isAgainst(excludes ?? {}, host))
+      .filter((rule) => !isDefault(rule))
       .map(({ names, action, errnoRet, args }) => ({
         names,
         action,
@@ -128,8 +137,11 @@ export async function loadSeccomp(path: string): Promise<Seccomp> {
         "install the Debian package golang-github-containers-common, or name another one in seccompProfile",
     };
   }
+  const profile = await readProfile(path);
+  // Docker answers EPERM to whatever it does not allow; runc adds ENOSYS for calls newer than the profile.
+  const asDocker = path === defaultSeccompProfile ? { ...profile, defaultErrnoRet: EPERM } : profile;
   return {
-    filter: resolveSeccomp(await readProfile(path), {
+    filter: resolveSeccomp(asDocker, {
       capabilities: defaultCapabilities,
       architecture: arch(),
       kernel: release(),
