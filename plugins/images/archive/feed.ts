@@ -1,12 +1,9 @@
-/** The parts of a writable stream that feeding needs; Node's streams and streamx's have them. */
-interface Sink {
-  readonly destroyed: boolean;
-  write(chunk: Uint8Array): boolean;
-  end(chunk: null): unknown;
-  destroy(error: Error): unknown;
-  once(event: "drain" | "close", listener: () => void): unknown;
-  removeListener(event: "drain" | "close", listener: () => void): unknown;
-}
+import * as streamx from "streamx";
+
+/** The library's declarations lack it. */
+const { pipelinePromise } = streamx as unknown as {
+  pipelinePromise(...streams: readonly unknown[]): Promise<void>;
+};
 
 /** Feeding a stream, and what went wrong with the chunks themselves. */
 export interface Feeding {
@@ -16,33 +13,20 @@ export interface Feeding {
   failure(): { readonly error: unknown } | undefined;
 }
 
-/** Writes chunks into a stream as fast as it takes them, then ends it. Stops when the stream is destroyed. */
-export function feed(chunks: AsyncIterable<Uint8Array>, sink: Sink): Feeding {
+/**
+ * Writes chunks into a stream, Node's or streamx's, as fast as it takes them, then ends it. Stops when the stream is
+ * destroyed, and leaves the chunks' iteration then.
+ */
+export function feed(chunks: AsyncIterable<Uint8Array>, sink: unknown): Feeding {
   let failed: { readonly error: unknown } | undefined;
-  const done = writeAll(chunks, sink).catch((error) => {
-    failed = { error };
-    sink.destroy(error instanceof Error ? error : new Error(String(error)));
-  });
-  return { done, failure: () => failed };
-}
-
-async function writeAll(chunks: AsyncIterable<Uint8Array>, sink: Sink): Promise<void> {
-  for await (const chunk of chunks) {
-    if (sink.destroyed) return;
-    if (!sink.write(chunk)) await drained(sink);
+  async function* noticing() {
+    try {
+      yield* chunks;
+    } catch (error) {
+      failed = { error };
+      throw error;
+    }
   }
-  sink.end(null);
-}
-
-function drained(sink: Sink): Promise<void> {
-  return new Promise((resolve) => {
-    const go = () => {
-      sink.removeListener("drain", go);
-      sink.removeListener("close", go);
-      resolve();
-    };
-    sink.once("drain", go);
-    sink.once("close", go);
-    if (sink.destroyed) go();
-  });
+  const done = pipelinePromise(streamx.Readable.from(noticing()), sink).catch(() => {});
+  return { done, failure: () => failed };
 }
