@@ -3,7 +3,7 @@ import { STATUS_CODES } from "node:http";
 import type { ReplyHeaders } from "../kernel/reply.ts";
 import { currentApiVersion } from "../kernel/version.ts";
 import { abortable } from "../support/deadline.ts";
-import { apiErrorOf, messageOf } from "../support/errors.ts";
+import { apiErrorOf, internal, messageOf } from "../support/errors.ts";
 import { cut, drained } from "./send.ts";
 import type { Transport } from "./transport.ts";
 
@@ -126,9 +126,15 @@ export class Wire {
   #headers(contentType: string | undefined, more: ReplyHeaders | undefined): string[] {
     const all = this.#common.slice();
     if (contentType !== undefined && !more?.["Content-Type"]) all.push("Content-Type", contentType);
-    for (const name in more) all.push(name, more[name] as string);
+    for (const name in more) all.push(name, oneLine(name, more[name] as string));
     return all;
   }
+}
+
+/** Not every runtime looks at headers that come as a list. */
+function oneLine(name: string, value: string): string {
+  if (/[\r\n\0]/.test(value)) throw internal(`header ${name} must not hold a line break`);
+  return value;
 }
 
 /** The status and text that an error is answered with. */

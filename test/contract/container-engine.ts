@@ -55,7 +55,7 @@ export function contractSpec(
     tty: false,
     openStdin: false,
     network: "none",
-    maskedPaths: ["/proc/kcore"],
+    maskedPaths: ["/proc/kcore", "/proc/keys"],
     readonlyPaths: ["/proc/sys"],
     ...parts,
   };
