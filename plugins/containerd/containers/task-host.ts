@@ -1,3 +1,5 @@
+import { readdir, rmdir } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { type Any, AnySchema } from "@bufbuild/protobuf/wkt";
 import type { DaemonFacts } from "../../../core/kernel/plugin.ts";
@@ -54,6 +56,7 @@ export class TaskHost {
   async close(): Promise<void> {
     await this.events.close();
     await this.pipes.close();
+    await removeEmptied(this.#runcRoot);
   }
 
   /** A container that cannot be removed must not keep the daemon from starting. */
@@ -70,15 +73,26 @@ export class TaskHost {
     }
   }
 
+  /** Beside a private containerd's own state, and not in a directory that all daemons share. */
+  get #runcRoot(): string {
+    return `${this.#daemon.dataDir}/containerd/state/runc`;
+  }
+
   /** The runc shim's options for a container record. */
   runtimeOptions(): Any {
-    // Beside containerd's own state, which goes when it is stopped, and not in a directory that all daemons share.
-    const root = `${this.#daemon.dataDir}/containerd/state/runc`;
-    const options = create(OptionsSchema, { binaryName: this.settings.runc, root });
+    const options = create(OptionsSchema, { binaryName: this.settings.runc, root: this.#runcRoot });
     return create(AnySchema, {
       typeUrl: "containerd.runc.v1.Options",
       value: toBinary(OptionsSchema, options),
     });
+  }
+}
+
+/** Removes runc's directories, one for each namespace, and what is around them. What holds anything stays. */
+async function removeEmptied(root: string): Promise<void> {
+  const namespaces = await readdir(root).catch(() => []);
+  for (const directory of [...namespaces.map((name) => join(root, name)), root, dirname(root)]) {
+    await rmdir(directory).catch(() => {});
   }
 }
 
