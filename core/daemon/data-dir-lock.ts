@@ -77,11 +77,15 @@ function parse(text: string): Owner | undefined {
 const thisProcess = (): Owner => ({ pid: process.pid, started: startOf(process.pid) ?? "" });
 const isAlive = (owner: Owner) => startOf(owner.pid) === owner.started;
 
-/** Field 22 of `/proc/PID/stat` (proc(5)); the command name before it may hold spaces and parentheses. */
+/**
+ * Field 22 of `/proc/PID/stat` (proc(5)); the command name before it may hold spaces and parentheses. Undefined also for
+ * a process that has ended and was not waited for yet, which can take as long as its parent likes.
+ */
 function startOf(pid: number): string | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
-    return stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19];
+    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+    return fields[0] === "Z" || fields[0] === "X" ? undefined : fields[19];
   } catch {
     return undefined;
   }

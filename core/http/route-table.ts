@@ -122,5 +122,7 @@ function whyUnserved(
   if (running.has(area)) return `${what} by the "${area}" plugin yet`;
   const reason = reasons.get(area);
   if (reason) return `${what} now: the "${area}" plugin would serve it, and does not run: ${reason}`;
-  return `${what} here: the "${area}" plugin would serve it, and is not enabled; add [plugins.${area}] to the config`;
+  // Built-in plugins are enabled, or have a reason.
+  return `${what} here: a plugin "${area}" would serve it, and none comes with this version; ` +
+    `name one from elsewhere in [plugins.${area}] of the config`;
 }

@@ -78,13 +78,13 @@ test("answers 404 page not found to wrong methods, trailing slashes and unknown 
   }
 });
 
-test("names the plugin that is not enabled and how to enable it", () => {
+test("names the plugin that is not there and where to name one", () => {
   assert.is(
     found(tableOf([]), "POST /build"),
-    '501 POST /build is not supported here: the "build" plugin would serve it, and is not enabled; ' +
-      "add [plugins.build] to the config",
+    '501 POST /build is not supported here: a plugin "build" would serve it, and none comes with this version; ' +
+      "name one from elsewhere in [plugins.build] of the config",
   );
-  assert.match(found(tableOf([]), "GET /images/a/b/json"), /^501 .*"images" plugin/);
+  assert.match(found(tableOf([]), "GET /images/a/b/json"), /^501 .*plugin "images"/);
 });
 
 test("tells why a plugin does not run", () => {
