@@ -45,20 +45,37 @@ export interface ImageConfig {
   }[];
 }
 
+/** Metadata with its exact bytes, verified against the digest. */
+export interface Document extends Descriptor {
+  readonly bytes: Uint8Array;
+}
+
+/** A manifest with what it refers to. */
+export interface SourceManifest {
+  readonly manifest: Document;
+  readonly config: Descriptor;
+  readonly layers: readonly Descriptor[];
+}
+
 /**
  * Somewhere an image comes from: a registry's repository, or an archive the job sent. The store asks it for what
  * it lacks and believes nothing: bytes are checked against digests, unpacked layers against diff IDs.
  */
-export interface ImageSource {
+export interface ImageSource extends SourceManifest {
   /**
    * Who served this, `registry.example:5000/team/app`, with the job's authorisation checked just now (the manifest
    * request succeeded). Undefined for archives: nothing present may then be reused unless the source brings it.
    */
   readonly origin?: string;
-  /** The platform's manifest, its exact bytes. Already verified against its digest. */
-  readonly manifest: Descriptor & { readonly bytes: Uint8Array };
-  readonly config: Descriptor;
-  readonly layers: readonly Descriptor[];
+  /** True when no credentials were needed: anybody could have these bytes, so that every job may reuse them. */
+  readonly anonymous?: boolean;
+  /** The index that the reference named and that lists the manifest, when there is one. Kept for push and save. */
+  readonly index?: Document;
+  /**
+   * Attestations that the index lists for this manifest. Kept with the image for push and save, never unpacked.
+   * Source: BuildKit, "Image Attestation Storage".
+   */
+  readonly attestations?: readonly SourceManifest[];
   /**
    * The bytes of a blob from an offset. Whoever reads verifies the digest. Ends early or rejects when the source
    * breaks; may be called again.
@@ -77,13 +94,28 @@ export type IngestObserver = (layer: Descriptor, progress: LayerProgress) => voi
 export interface StoredImage {
   /** The image ID: the configuration's digest. */
   readonly id: string;
-  readonly manifestDigest: string;
-  readonly manifestMediaType: string;
-  readonly manifestSizeBytes: number;
+  readonly manifest: Descriptor;
   readonly config: ImageConfig;
+  /** The configuration's blob; its digest is the image ID. */
+  readonly configBlob: Descriptor;
   readonly layers: readonly Descriptor[];
+  /** What each unpacked layer takes on disk, in bytes, in the order of the layers. */
+  readonly layerSizesBytes: readonly number[];
   /** What the unpacked layers take on disk, in bytes: Docker's `Size`. */
   readonly sizeBytes: number;
+  /** Who served it, as in {@link ImageSource.origin}; undefined for what came from an archive. */
+  readonly origin?: string;
+  /** The index it came through, when there was one. */
+  readonly index?: Descriptor;
+  /** Attestations that the index lists for it. */
+  readonly attestations?: readonly StoredManifest[];
+}
+
+/** A manifest in the store with what it refers to. */
+export interface StoredManifest {
+  readonly manifest: Descriptor;
+  readonly config: Descriptor;
+  readonly layers: readonly Descriptor[];
 }
 
 /** One job's view of the engine's image store. */
@@ -98,6 +130,13 @@ export interface ImageStore {
   ingest(source: ImageSource, observe: IngestObserver, signal: AbortSignal): Promise<StoredImage>;
   /** The job lets go of an image. Unknown ids are fine. */
   release(image: StoredImage): Promise<void>;
+  /**
+   * The bytes of a blob of an image that the job holds, exactly as they came: a manifest, an index, a configuration
+   * or a layer. The caller takes the descriptor from a {@link StoredImage}.
+   *
+   * Errors: `internal` when the blob is not there, `unavailable` when the engine is down, the signal's reason.
+   */
+  read(blob: Descriptor, offset: number, signal: AbortSignal): AsyncIterable<Uint8Array>;
 }
 
 /** Job-scoped; an engine provides it. */

@@ -86,7 +86,7 @@ test("lets go of a released image and keeps the job's others", async (undo) => {
   await connection.leases.delete({ id: cacheLeaseId, sync: true });
   assert.equal(
     (await contents(connection)).blobs,
-    [small.manifestDigest, small.id, base.descriptor.digest].sort(),
+    [small.manifest.digest, small.id, base.descriptor.digest].sort(),
   );
   assert.equal((await contents(connection)).snapshots, [rootChainId(small.config)]);
 });

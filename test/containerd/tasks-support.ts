@@ -114,15 +114,19 @@ async function importBusybox(connection: ContainerdConnection): Promise<StoredIm
   await connection.snapshots.commit({ snapshotter, key: "unpack", name: diffId, labels });
   return {
     id: built.id,
-    manifestDigest: built.id,
-    manifestMediaType: "application/vnd.oci.image.manifest.v1+json",
-    manifestSizeBytes: 1,
+    manifest: { mediaType: "application/vnd.oci.image.manifest.v1+json", digest: built.id, sizeBytes: 1 },
     config,
+    configBlob: {
+      mediaType: "application/vnd.oci.image.config.v1+json",
+      digest: built.id,
+      sizeBytes: built.config.length,
+    },
     layers: [{
       mediaType: "application/vnd.oci.image.layer.v1.tar",
       digest: diffId,
       sizeBytes: layer.length,
     }],
+    layerSizesBytes: [layer.length],
     sizeBytes: layer.length,
   };
 }

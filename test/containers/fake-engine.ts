@@ -209,9 +209,7 @@ export function fakeImage(parts: Partial<StoredImage["config"]["config"]> = {}, 
   const digest = `sha256:${fill.repeat(64)}`;
   return {
     id: digest,
-    manifestDigest: digest,
-    manifestMediaType: "application/vnd.oci.image.manifest.v1+json",
-    manifestSizeBytes: 500,
+    manifest: { mediaType: "application/vnd.oci.image.manifest.v1+json", digest, sizeBytes: 500 },
     config: {
       architecture: "amd64",
       os: "linux",
@@ -219,6 +217,8 @@ export function fakeImage(parts: Partial<StoredImage["config"]["config"]> = {}, 
       rootfs: { type: "layers", diff_ids: [] },
     },
     layers: [],
+    configBlob: { mediaType: "application/vnd.oci.image.config.v1+json", digest, sizeBytes: 2 },
+    layerSizesBytes: [],
     sizeBytes: 1000,
   };
 }

@@ -10,7 +10,14 @@ import type {
   LayerProgress,
   StoredImage,
 } from "../../plugins/images/backend.ts";
+import { internal } from "../../core/support/errors.ts";
 import { checkSource, download, readConfig, unpackedSize } from "./fake-checks.ts";
+
+const descriptorOf = ({ mediaType, digest, sizeBytes }: Descriptor): Descriptor => ({
+  mediaType,
+  digest,
+  sizeBytes,
+});
 
 type Blobs = Map<string, Uint8Array>;
 
@@ -47,6 +54,8 @@ export class FakeStore implements ImageStore {
   /** Images held now. */
   readonly held = new Map<string, StoredImage>();
   readonly #host: FakeHost;
+  /** By digest, what images that are or were held consist of. */
+  readonly #contents = new Map<string, Uint8Array>();
 
   constructor(host = new FakeHost()) {
     this.#host = host;
@@ -69,28 +78,39 @@ export class FakeStore implements ImageStore {
     for (const layer of new Set(source.layers)) {
       if (!ingest.known.has(layer.digest)) observe(layer, { state: "waiting" });
     }
-    let sizeBytes = 0;
+    const layerSizesBytes: number[] = [];
     for (const [at, layer] of source.layers.entries()) {
-      sizeBytes += await this.#layer(ingest, layer, config.rootfs.diff_ids[at] ?? "", observe);
+      layerSizesBytes.push(await this.#layer(ingest, layer, config.rootfs.diff_ids[at] ?? "", observe));
     }
     signal.throwIfAborted();
     // Only a whole image leaves anything behind.
     for (const [digest, bytes] of ingest.staged) ingest.known.set(digest, bytes);
     const image = {
       id: source.config.digest,
-      manifestDigest: source.manifest.digest,
-      manifestMediaType: source.manifest.mediaType,
-      manifestSizeBytes: source.manifest.sizeBytes,
+      manifest: descriptorOf(source.manifest),
       config,
+      configBlob: source.config,
       layers: source.layers,
-      sizeBytes,
+      layerSizesBytes,
+      sizeBytes: layerSizesBytes.reduce((sum, size) => sum + size, 0),
+      ...(source.origin !== undefined && { origin: source.origin }),
     };
     this.held.set(image.id, image);
+    for (const [digest, bytes] of ingest.staged) this.#contents.set(digest, bytes);
+    for (const [digest, bytes] of ingest.known) this.#contents.set(digest, bytes);
+    this.#contents.set(source.manifest.digest, source.manifest.bytes);
     return image;
   }
 
   async release(image: StoredImage): Promise<void> {
     this.held.delete(image.id);
+  }
+
+  async *read({ digest }: Descriptor, offset: number, signal: AbortSignal): AsyncIterable<Uint8Array> {
+    signal.throwIfAborted();
+    const bytes = this.#contents.get(digest);
+    if (!bytes) throw internal(`cannot read ${digest}: not found`);
+    yield bytes.subarray(offset);
   }
 
   async #layer(

@@ -55,7 +55,7 @@ test("loads an OCI layout by the name its index gives", async (undo) => {
     await ociArchive(image, { "org.opencontainers.image.ref.name": "app:1" }),
   );
   assert.equal(await run(), [{ stream: "Loaded image: app:1\n" }]);
-  assert.is(area.table.find("app:1").manifestDigest, image.source.manifest.digest);
+  assert.is(area.table.find("app:1").manifest.digest, image.source.manifest.digest);
 });
 
 test("loads an OCI layout without a name by its ID", async (undo) => {

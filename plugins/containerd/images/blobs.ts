@@ -66,8 +66,14 @@ export class Blobs {
   /** A blob's bytes, for the small ones. */
   async read(blob: Descriptor): Promise<Uint8Array> {
     const chunks: Uint8Array[] = [];
-    for await (const { data } of this.#connection.content.read({ digest: blob.digest })) chunks.push(data);
+    for await (const chunk of this.stream(blob, 0)) chunks.push(chunk);
     return Buffer.concat(chunks);
+  }
+
+  /** A blob's bytes from an offset, as they come. */
+  async *stream({ digest }: Descriptor, offset: number, signal?: AbortSignal): AsyncIterable<Uint8Array> {
+    const answers = this.#connection.content.read({ digest, offset: BigInt(offset) }, { signal });
+    for await (const { data } of answers) yield data;
   }
 
   /** Adds labels to a blob. */

@@ -16,8 +16,8 @@ const maxOrigins = 64;
 export const originLabel = (origin: string): string => originPrefix + hashOf(origin);
 
 /**
- * Label of a manifest that says: the whole image came from this origin, every part of it, and was unpacked. Its
- * value is the unpacked size in bytes. Not the same as {@link originLabel}: a registry can serve the bytes of
+ * Label of a manifest that says: the whole image came from this origin, every part of it, and was unpacked. Not
+ * the same as {@link originLabel}: a registry can serve the bytes of
  * somebody's manifest as if they were a layer, and so get that label without having the image.
  */
 export const completeLabel = (origin: string): string => completePrefix + hashOf(origin);
@@ -34,11 +34,10 @@ export function originRecord(origin: string | undefined, blob: Labelled): Record
 /** The label that records an origin of a whole image. */
 export function completeRecord(
   origin: string | undefined,
-  sizeBytes: number,
   manifest: Labelled,
 ): Record<string, string> {
   if (origin === undefined || isFull(manifest, completePrefix)) return {};
-  return { [completeLabel(origin)]: String(sizeBytes) };
+  return { [completeLabel(origin)]: new Date().toISOString() };
 }
 
 const isFull = (blob: Labelled, prefix: string): boolean =>

@@ -60,11 +60,20 @@ export class ContainerdImageStore implements ImageStore {
   }
 
   async release(image: StoredImage): Promise<void> {
-    const resource = contentResource(image.manifestDigest);
+    const resource = contentResource(image.manifest.digest);
     try {
       await unlessMissing(this.#connection.leases.deleteResource({ id: this.#lease.id, resource }));
     } catch (error) {
       throw engineError(error, `cannot release image ${image.id}`);
+    }
+  }
+
+  async *read(blob: Descriptor, offset: number, signal: AbortSignal): AsyncIterable<Uint8Array> {
+    const either = AbortSignal.any([signal, this.#job.signal]);
+    try {
+      yield* this.#shared.blobs.stream(blob, offset, either);
+    } catch (error) {
+      throw engineError(error, `cannot read ${blob.digest}`, either);
     }
   }
 
@@ -99,13 +108,12 @@ export class ContainerdImageStore implements ImageStore {
       return undefined;
     }
     await this.#hold(manifest.digest, jobLease);
-    const sizeBytes = (await blobs.info(manifest.digest))?.labels[completeLabel(origin)];
-    if (sizeBytes === undefined) return undefined;
+    if (!(await blobs.info(manifest.digest))?.labels[completeLabel(origin)]) return undefined;
     const config = await this.#readConfig(source);
     const top = rootChainId(config);
     if (top !== undefined && !await unpacker.has(top)) return undefined;
     layers.forEach((layer) => observe(layer, { state: "exists" }));
-    return describe(source, config, Number(sizeBytes));
+    return describe(source, config, await unpacker.sizesOf(chainIds(config.rootfs.diff_ids)));
   }
 
   async #bring(context: IngestContext, jobLease: string, observe: IngestObserver): Promise<StoredImage> {
@@ -119,24 +127,24 @@ export class ContainerdImageStore implements ImageStore {
       source.config.digest,
       snapshotReference(this.#settings.snapshotter, rootChainId(config)),
     );
-    const sizeBytes = await this.#shared.unpacker.sizeOf(layers.map((layer) => layer.chainId));
+    const layerSizesBytes = await this.#shared.unpacker.sizesOf(layers.map((layer) => layer.chainId));
     // Last: a manifest that is there refers to what is there.
-    await this.#putManifest(context, sizeBytes);
+    await this.#putManifest(context);
     context.signal.throwIfAborted();
     // Nobody can have an archive's image without bringing it, so that keeping it would help nobody.
     if (source.origin !== undefined) await this.#shared.cache(source.manifest.digest);
     await this.#hold(source.manifest.digest, jobLease);
-    return describe(source, config, sizeBytes);
+    return describe(source, config, layerSizesBytes);
   }
 
   async #hold(manifestDigest: string, jobLease: string): Promise<void> {
     await this.#connection.leases.addResource({ id: jobLease, resource: contentResource(manifestDigest) });
   }
 
-  async #putManifest(context: IngestContext, sizeBytes: number): Promise<void> {
+  async #putManifest(context: IngestContext): Promise<void> {
     const { manifest, config, layers, origin } = context.source;
     const references = manifestReferences(config.digest, layers.map((layer) => layer.digest));
-    const record = completeRecord(origin, sizeBytes, await this.#shared.blobs.info(manifest.digest));
+    const record = completeRecord(origin, await this.#shared.blobs.info(manifest.digest));
     await this.#shared.blobs.put(manifest, manifest.bytes, { ...references, ...record }, context);
   }
 
@@ -146,20 +154,28 @@ export class ContainerdImageStore implements ImageStore {
 }
 
 function describe(
-  { manifest, config, layers }: ImageSource,
+  { origin, manifest, config, layers }: ImageSource,
   parsed: ImageConfig,
-  sizeBytes: number,
+  layerSizesBytes: readonly number[],
 ): StoredImage {
   return {
     id: config.digest,
-    manifestDigest: manifest.digest,
-    manifestMediaType: manifest.mediaType,
-    manifestSizeBytes: manifest.sizeBytes,
+    manifest: plain(manifest),
     config: parsed,
-    layers: layers.map(({ mediaType, digest, sizeBytes }) => ({ mediaType, digest, sizeBytes })),
-    sizeBytes,
+    configBlob: plain(config),
+    layers: layers.map(plain),
+    layerSizesBytes,
+    sizeBytes: layerSizesBytes.reduce((sum, size) => sum + size, 0),
+    ...(origin !== undefined && { origin }),
   };
 }
+
+/** A descriptor and nothing that its source may have hung on it. */
+const plain = ({ mediaType, digest, sizeBytes }: Descriptor): Descriptor => ({
+  mediaType,
+  digest,
+  sizeBytes,
+});
 
 /** Puts each layer in its place in the chain. */
 function place(layers: readonly Descriptor[], config: ImageConfig): PlacedLayer[] {

@@ -57,13 +57,13 @@ export class Unpacker {
     }
   }
 
-  /** The disk space of a chain's layers, in bytes. */
-  async sizeOf(chainIds: readonly string[]): Promise<number> {
+  /** The disk space of each of a chain's layers, in bytes. */
+  async sizesOf(chainIds: readonly string[]): Promise<number[]> {
     const { snapshotter } = this.#settings;
     const usages = await Promise.all(
       chainIds.map((key) => this.#connection.snapshots.usage({ snapshotter, key })),
     );
-    return usages.reduce((sum, { size }) => sum + Number(size), 0);
+    return usages.map(({ size }) => Number(size));
   }
 
   /**
