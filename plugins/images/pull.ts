@@ -107,6 +107,8 @@ export class ImagePull {
       platform ?? hostPlatform(),
       credentials,
       signal,
+      // The store has nothing to say yet: what an index lists is always requested.
+      () => Promise.resolve(undefined),
     );
   }
 

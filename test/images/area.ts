@@ -8,7 +8,12 @@ import type { Reply } from "../../core/kernel/reply.ts";
 import { ApiVersion } from "../../core/kernel/version.ts";
 import { silent } from "../../core/support/logger.ts";
 import type { Undo } from "../../core/support/undo.ts";
-import type { Registries, ResolvedImage } from "../../plugins/images/backend.ts";
+import type {
+  AcceptedLogin,
+  Registries,
+  RemoteDescription,
+  ResolvedImage,
+} from "../../plugins/images/backend.ts";
 import { HeldImages } from "../../plugins/images/held-images.ts";
 import { ImageTable } from "../../plugins/images/image-table.ts";
 import { ImageInspect } from "../../plugins/images/inspect.ts";
@@ -35,7 +40,15 @@ export class FakeRegistries implements Registries {
     return { source: image.source, digest: image.source.manifest.digest };
   }
 
-  async login(): Promise<void> {}
+  async login(): Promise<AcceptedLogin> {
+    return {};
+  }
+
+  async describe(...[{ name, tag }]: Parameters<Registries["describe"]>): Promise<RemoteDescription> {
+    const source = this.images.get(`${name}:${tag}`)?.source;
+    if (!source) throw notFound("manifest unknown: manifest unknown");
+    return { descriptor: source.manifest, platforms: [] };
+  }
 
   async tags(...[{ name }]: Parameters<Registries["tags"]>): Promise<string[]> {
     const names = [...this.images.keys()].filter((each) => each.startsWith(`${name}:`));
