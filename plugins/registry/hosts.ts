@@ -1,4 +1,5 @@
 /** What the operator says about single registries: how they are reached, whom to trust, and who mirrors them. */
+import { X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { createSecureContext, rootCertificates, type SecureContext } from "node:tls";
 import { SettingsError } from "../../core/kernel/settings.ts";
@@ -100,6 +101,7 @@ function context(
   key: string,
 ): SecureContext {
   try {
+    if (ca !== undefined) checkCertificates(ca);
     return createSecureContext({
       // Authorities given replace the well-known ones; Docker adds to them.
       ...(ca !== undefined && { ca: [...rootCertificates, ca] }),
@@ -111,6 +113,13 @@ function context(
       `cannot be used: ${messageOf(error)}`,
     );
   }
+}
+
+/** Contexts take authorities that nobody can read, and then trust nobody. */
+function checkCertificates(pem: string): void {
+  const blocks = pem.match(/-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g);
+  if (!blocks) throw new Error("no certificate in it");
+  for (const block of blocks) new X509Certificate(block);
 }
 
 function readPem(file: string | undefined, key: string): string | undefined {
