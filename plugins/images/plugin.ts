@@ -5,12 +5,14 @@ import { type Token, token } from "../../core/kernel/scope.ts";
 import { JobToken } from "../../core/kernel/tokens.ts";
 import { ImageLookupToken } from "../containers/backend.ts";
 import { ImageCountsToken } from "../system/backend.ts";
-import { ImageStoreToken, RegistriesToken } from "./backend.ts";
+import { ImageStoreToken, RegistriesToken, RegistryLoginsToken } from "./backend.ts";
+import { ImageDistribution } from "./distribution.ts";
 import { HeldImages, HeldImagesToken } from "./held-images.ts";
 import { ImageTable, ImageTableToken } from "./image-table.ts";
 import { ImageInspect, inspectShapes } from "./inspect.ts";
 import { ImageList, listShapes } from "./list.ts";
 import { ImageLoad } from "./load.ts";
+import { JobLogins } from "./logins.ts";
 import { TableCounts, TableLookup } from "./lookup.ts";
 import { ImagePull } from "./pull.ts";
 import { ImageRemove } from "./remove.ts";
@@ -22,18 +24,20 @@ const InspectToken: Token<ImageInspect> = token("images.inspect");
 const PullToken: Token<ImagePull> = token("images.pull");
 const TagToken: Token<ImageTag> = token("images.tag");
 const RemoveToken: Token<ImageRemove> = token("images.remove");
+const DistributionToken: Token<ImageDistribution> = token("images.distribution");
 const LoadToken: Token<ImageLoad> = token("images.load");
 
 export default definePlugin<Settings>({
   id: "images",
   contract: contractVersion,
   summary: "Lists, inspects, pulls, loads, tags and removes the job's images",
-  provides: [ImageLookupToken, ImageCountsToken],
+  provides: [ImageLookupToken, ImageCountsToken, RegistryLoginsToken],
   requires: [ImageStoreToken, RegistriesToken, JobToken],
   settings: Settings,
   routes: [
     route("GET", "/images/json", ListToken, "list", { shapes: listShapes }),
     route("GET", "/images/{name...}/json", InspectToken, "inspect", { shapes: inspectShapes }),
+    route("GET", "/distribution/{name...}/json", DistributionToken, "inspect", { since: "1.30" }),
     route("POST", "/images/create", PullToken, "create", { kind: "stream" }),
     route("POST", "/images/load", LoadToken, "load", { kind: "stream" }),
     route("POST", "/images/{name...}/tag", TagToken, "tag"),
@@ -41,6 +45,7 @@ export default definePlugin<Settings>({
   ],
   job(scope, { settings }) {
     scope.bind(SettingsToken, { value: settings });
+    scope.bind(RegistryLoginsToken, JobLogins);
     scope.bind(ImageTableToken, ImageTable);
     scope.bind(ImageLookupToken, TableLookup);
     scope.bind(ImageCountsToken, TableCounts);
@@ -50,6 +55,7 @@ export default definePlugin<Settings>({
     scope.bind(PullToken, ImagePull);
     scope.bind(TagToken, ImageTag);
     scope.bind(RemoveToken, ImageRemove);
+    scope.bind(DistributionToken, ImageDistribution);
     scope.bind(LoadToken, ImageLoad);
   },
 });

@@ -14,11 +14,13 @@ import type {
   RemoteDescription,
   ResolvedImage,
 } from "../../plugins/images/backend.ts";
+import { ImageDistribution } from "../../plugins/images/distribution.ts";
 import { HeldImages } from "../../plugins/images/held-images.ts";
 import { ImageTable } from "../../plugins/images/image-table.ts";
 import { ImageInspect } from "../../plugins/images/inspect.ts";
 import { ImageList } from "../../plugins/images/list.ts";
 import { ImageLoad } from "../../plugins/images/load.ts";
+import { JobLogins } from "../../plugins/images/logins.ts";
 import { ImagePull } from "../../plugins/images/pull.ts";
 import { ImageRemove } from "../../plugins/images/remove.ts";
 import { ImageTag } from "../../plugins/images/tag.ts";
@@ -40,8 +42,13 @@ export class FakeRegistries implements Registries {
     return { source: image.source, digest: image.source.manifest.digest };
   }
 
-  async login(): Promise<AcceptedLogin> {
-    return {};
+  readonly loggedIn: Parameters<Registries["login"]>[] = [];
+  /** What the token server gives for a password. */
+  identityToken: string | undefined;
+
+  async login(...asked: Parameters<Registries["login"]>): Promise<AcceptedLogin> {
+    this.loggedIn.push(asked);
+    return { identityToken: this.identityToken };
   }
 
   async describe(...[{ name, tag }]: Parameters<Registries["describe"]>): Promise<RemoteDescription> {
@@ -67,6 +74,7 @@ export async function openArea(undo: Undo, { dir, store = new FakeStore(), defau
   const table = new ImageTable(job);
   await table.open();
   const held = new HeldImages(store, table);
+  const logins = new JobLogins(registries, settings);
   return {
     job,
     store,
@@ -74,7 +82,9 @@ export async function openArea(undo: Undo, { dir, store = new FakeStore(), defau
     table,
     list: new ImageList(table),
     inspect: new ImageInspect(table),
-    pull: new ImagePull(registries, held, table, settings),
+    logins,
+    pull: new ImagePull(registries, held, table, settings, logins, store),
+    distribution: new ImageDistribution(registries, logins, settings),
     tag: new ImageTag(table),
     remove: new ImageRemove(table, held),
     load: new ImageLoad(job, held, settings),
