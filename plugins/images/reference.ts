@@ -105,3 +105,8 @@ export function familiar(reference: Reference): string {
   const digest = reference.digest === undefined ? "" : `@${reference.digest}`;
   return familiarName(reference) + tag + digest;
 }
+
+/** The whole reference with nothing left out: `docker.io/library/busybox:latest`. */
+export function canonical({ domain, path, tag, digest }: Reference): string {
+  return `${domain}/${path}${tag === undefined ? "" : `:${tag}`}${digest === undefined ? "" : `@${digest}`}`;
+}

@@ -53,6 +53,8 @@ interface Ingest {
 export class FakeStore implements ImageStore {
   /** Images held now. */
   readonly held = new Map<string, StoredImage>();
+  /** Digests of the manifests held now. */
+  readonly heldManifests = new Set<string>();
   readonly #host: FakeHost;
   /** By digest, what images that are or were held consist of. */
   readonly #contents = new Map<string, Uint8Array>();
@@ -96,6 +98,7 @@ export class FakeStore implements ImageStore {
       ...(source.origin !== undefined && { origin: source.origin }),
     };
     this.held.set(image.id, image);
+    this.heldManifests.add(image.manifest.digest);
     for (const [digest, bytes] of ingest.staged) this.#contents.set(digest, bytes);
     for (const [digest, bytes] of ingest.known) this.#contents.set(digest, bytes);
     this.#contents.set(source.manifest.digest, source.manifest.bytes);
@@ -103,7 +106,8 @@ export class FakeStore implements ImageStore {
   }
 
   async release(image: StoredImage): Promise<void> {
-    this.held.delete(image.id);
+    this.heldManifests.delete(image.manifest.digest);
+    if (this.held.get(image.id)?.manifest.digest === image.manifest.digest) this.held.delete(image.id);
   }
 
   async *read({ digest }: Descriptor, offset: number, signal: AbortSignal): AsyncIterable<Uint8Array> {
