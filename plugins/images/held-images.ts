@@ -33,20 +33,18 @@ export class HeldImages {
     for (const image of this.#table.allManifests()) this.#held.set(image.manifest.digest, image);
   }
 
-  /** Ingests an image, then names it. `check` may refuse what came; nothing is named then. */
+  /** Ingests an image, then names it. */
   async bring(
     source: ImageSource,
     references: readonly Reference[],
     observe: IngestObserver,
     signal: AbortSignal,
-    check: (image: StoredImage) => void = () => {},
   ): Promise<StoredImage> {
     this.#ingesting++;
     try {
       await this.#releasing;
       const image = await this.#store.ingest(source, observe, signal);
       this.#held.set(image.manifest.digest, image);
-      check(image);
       await this.#table.add(image, references);
       return image;
     } finally {

@@ -7,7 +7,7 @@ import { internal, notFound } from "../../core/support/errors.ts";
 import type { ImageLookup, ImageUsers } from "../containers/backend.ts";
 import type { StoredImage } from "./backend.ts";
 import { ImageNames, type NameTarget } from "./names.ts";
-import { familiar, parseReference, type Reference, withDefaultTag } from "./reference.ts";
+import { familiar, parseReference, type Reference, refuseAmbiguous, withDefaultTag } from "./reference.ts";
 
 /** Job-scoped; the objects of this area take it from each other. */
 export const ImageTableToken: Token<ImageTable> = token("images.table");
@@ -126,11 +126,12 @@ export class ImageTable implements ImageLookup {
   }
 
   /** Adds an image and the references that name it from now on; they leave whatever they named. */
-  add(image: StoredImage, references: readonly Reference[]): Promise<void> {
+  async add(image: StoredImage, references: readonly Reference[]): Promise<void> {
+    references.forEach(refuseAmbiguous);
     this.#put(image);
     for (const reference of references) this.#name(reference, image);
     this.#settle(image.id);
-    return this.#save();
+    await this.#save();
   }
 
   /** Gives a present image another name. */
