@@ -8,20 +8,27 @@ import { ImageCountsToken } from "../system/backend.ts";
 import { ImageStoreToken, RegistriesToken } from "./backend.ts";
 import { HeldImages, HeldImagesToken } from "./held-images.ts";
 import { ImageTable, ImageTableToken } from "./image-table.ts";
+import { ImageHistory } from "./history.ts";
 import { ImageInspect, inspectShapes } from "./inspect.ts";
 import { ImageList, listShapes } from "./list.ts";
 import { ImageLoad } from "./load.ts";
 import { TableCounts, TableLookup } from "./lookup.ts";
+import { ImagePrune } from "./prune.ts";
 import { ImagePull } from "./pull.ts";
 import { ImageRemove } from "./remove.ts";
+import { ImageRemover, ImageRemoverToken } from "./remover.ts";
+import { ImageSearch } from "./search.ts";
 import { Settings, SettingsToken } from "./settings.ts";
 import { ImageTag } from "./tag.ts";
 
 const ListToken: Token<ImageList> = token("images.list");
 const InspectToken: Token<ImageInspect> = token("images.inspect");
+const HistoryToken: Token<ImageHistory> = token("images.history");
+const SearchToken: Token<ImageSearch> = token("images.search");
 const PullToken: Token<ImagePull> = token("images.pull");
 const TagToken: Token<ImageTag> = token("images.tag");
 const RemoveToken: Token<ImageRemove> = token("images.remove");
+const PruneToken: Token<ImagePrune> = token("images.prune");
 const LoadToken: Token<ImageLoad> = token("images.load");
 
 export default definePlugin<Settings>({
@@ -34,9 +41,12 @@ export default definePlugin<Settings>({
   routes: [
     route("GET", "/images/json", ListToken, "list", { shapes: listShapes }),
     route("GET", "/images/{name...}/json", InspectToken, "inspect", { shapes: inspectShapes }),
+    route("GET", "/images/{name...}/history", HistoryToken, "history"),
+    route("GET", "/images/search", SearchToken, "search"),
     route("POST", "/images/create", PullToken, "create", { kind: "stream" }),
     route("POST", "/images/load", LoadToken, "load", { kind: "stream" }),
     route("POST", "/images/{name...}/tag", TagToken, "tag"),
+    route("POST", "/images/prune", PruneToken, "prune", { since: "1.25" }),
     route("DELETE", "/images/{name...}", RemoveToken, "remove"),
   ],
   job(scope, { settings }) {
@@ -47,9 +57,13 @@ export default definePlugin<Settings>({
     scope.bind(HeldImagesToken, HeldImages);
     scope.bind(ListToken, ImageList);
     scope.bind(InspectToken, ImageInspect);
+    scope.bind(HistoryToken, ImageHistory);
+    scope.bind(SearchToken, ImageSearch);
     scope.bind(PullToken, ImagePull);
     scope.bind(TagToken, ImageTag);
+    scope.bind(ImageRemoverToken, ImageRemover);
     scope.bind(RemoveToken, ImageRemove);
+    scope.bind(PruneToken, ImagePrune);
     scope.bind(LoadToken, ImageLoad);
   },
 });

@@ -11,11 +11,14 @@ import type { Undo } from "../../core/support/undo.ts";
 import type { Registries, ResolvedImage } from "../../plugins/images/backend.ts";
 import { HeldImages } from "../../plugins/images/held-images.ts";
 import { ImageTable } from "../../plugins/images/image-table.ts";
+import { ImageHistory } from "../../plugins/images/history.ts";
 import { ImageInspect } from "../../plugins/images/inspect.ts";
 import { ImageList } from "../../plugins/images/list.ts";
 import { ImageLoad } from "../../plugins/images/load.ts";
+import { ImagePrune } from "../../plugins/images/prune.ts";
 import { ImagePull } from "../../plugins/images/pull.ts";
 import { ImageRemove } from "../../plugins/images/remove.ts";
+import { ImageRemover } from "../../plugins/images/remover.ts";
 import { ImageTag } from "../../plugins/images/tag.ts";
 import { notFound } from "../../core/support/errors.ts";
 import { FakeStore } from "./fake-store.ts";
@@ -54,16 +57,21 @@ export async function openArea(undo: Undo, { dir, store = new FakeStore(), defau
   const table = new ImageTable(job);
   await table.open();
   const held = new HeldImages(store, table);
+  held.open();
+  const remover = new ImageRemover(table, held);
   return {
     job,
     store,
     registries,
     table,
+    held,
     list: new ImageList(table),
     inspect: new ImageInspect(table),
     pull: new ImagePull(registries, held, table, settings),
-    tag: new ImageTag(table),
-    remove: new ImageRemove(table, held),
+    tag: new ImageTag(table, held),
+    remove: new ImageRemove(table, remover),
+    prune: new ImagePrune(table, remover),
+    history: new ImageHistory(table),
     load: new ImageLoad(job, held, settings),
   };
 }
