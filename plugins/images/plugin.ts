@@ -4,11 +4,13 @@ import { route } from "../../core/kernel/route.ts";
 import { type Token, token } from "../../core/kernel/scope.ts";
 import { JobToken } from "../../core/kernel/tokens.ts";
 import { ImageLookupToken } from "../containers/backend.ts";
+import { ImagesToPushToken } from "../push/backend.ts";
 import { ImageCountsToken } from "../system/backend.ts";
 import { ImageStoreToken, RegistriesToken } from "./backend.ts";
 import { HeldImages, HeldImagesToken } from "./held-images.ts";
 import { ImageTable, ImageTableToken } from "./image-table.ts";
 import { ImageHistory } from "./history.ts";
+import { TableImagesToPush } from "./images-to-push.ts";
 import { ImageInspect, inspectShapes } from "./inspect.ts";
 import { ImageList, listShapes } from "./list.ts";
 import { ImageLoad } from "./load.ts";
@@ -35,7 +37,7 @@ export default definePlugin<Settings>({
   id: "images",
   contract: contractVersion,
   summary: "Lists, inspects, pulls, loads, tags and removes the job's images",
-  provides: [ImageLookupToken, ImageCountsToken],
+  provides: [ImageLookupToken, ImageCountsToken, ImagesToPushToken],
   requires: [ImageStoreToken, RegistriesToken, JobToken],
   settings: Settings,
   routes: [
@@ -54,6 +56,7 @@ export default definePlugin<Settings>({
     scope.bind(ImageTableToken, ImageTable);
     scope.bind(ImageLookupToken, TableLookup);
     scope.bind(ImageCountsToken, TableCounts);
+    scope.bind(ImagesToPushToken, TableImagesToPush);
     scope.bind(HeldImagesToken, HeldImages);
     scope.bind(ListToken, ImageList);
     scope.bind(InspectToken, ImageInspect);

@@ -7,7 +7,8 @@ import type { Answer } from "./transport.ts";
 /** Error bodies longer than this are not read, in bytes. */
 const errorLimitBytes = 64 * 1024;
 
-interface RegistryError {
+/** What a registry says of a request it did not serve. Source: OCI distribution spec, "Error Codes". */
+export interface RegistryError {
   readonly code: string;
   readonly message: string;
 }
@@ -47,7 +48,7 @@ export async function refusal(reference: RemoteReference, answer: Answer): Promi
 }
 
 /** Docker Hub answers 401 with `insufficient_scope` for a repository that is private or does not exist. */
-function isDenied(answer: Answer, code: string): boolean {
+export function isDenied(answer: Answer, code: string): boolean {
   if (answer.status === 403) return true;
   if (answer.status !== 401) return false;
   const challenges = parseChallenges(answer.headers["www-authenticate"] ?? "");
@@ -61,7 +62,8 @@ const usualErrors: Readonly<Record<number, RegistryError>> = {
   429: { code: "TOOMANYREQUESTS", message: "too many requests" },
 };
 
-async function firstError(answer: Answer): Promise<RegistryError> {
+/** The first error of an answer's body, or the usual one for its status. Never rejects. */
+export async function firstError(answer: Answer): Promise<RegistryError> {
   const usual = usualErrors[answer.status] ?? { code: "", message: "" };
   try {
     const body = JSON.parse(new TextDecoder().decode(await answer.whole(errorLimitBytes)));

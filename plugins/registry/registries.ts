@@ -72,7 +72,7 @@ export class HttpRegistries implements Registries {
 }
 
 /** Docker reaches registries on loopback without TLS too. */
-function isLoopback(registry: string): boolean {
+export function isLoopback(registry: string): boolean {
   return /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])(?::\d+)?$/.test(registry);
 }
 

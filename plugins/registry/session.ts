@@ -2,7 +2,7 @@ import { internal } from "../../core/support/errors.ts";
 import { type Challenge, parseChallenges } from "./challenge.ts";
 import type { SessionParts } from "./session-parts.ts";
 import { basicAuthorization, bearerAuthorization } from "./token-auth.ts";
-import { type Answer, parseUrl } from "./transport.ts";
+import { type Answer, type Exchange, parseUrl } from "./transport.ts";
 
 /** Redirects followed for one request. */
 const mostRedirects = 5;
@@ -17,31 +17,37 @@ export class Session {
   }
 
   /** Sends a request and follows redirects. Answers of any status are returned. */
-  async get(url: URL, headers: Record<string, string>, signal: AbortSignal): Promise<Answer> {
+  get(url: URL, headers: Record<string, string>, signal: AbortSignal): Promise<Answer> {
+    return this.request({ method: "GET", url, headers, signal });
+  }
+
+  /** As {@link get}, with any method. A body that is streamed may be opened several times. */
+  async request(exchange: Exchange): Promise<Answer> {
+    const { url, signal } = exchange;
     const used = this.#authorization;
-    const answer = await this.#follow(url, headers, signal);
+    const answer = await this.#follow(exchange);
     // Once with what is known, once after answering a challenge: a token may also have expired during a long pull.
     // Another request of this session may have got a new one meanwhile.
     const again = answer.status === 401 &&
       (this.#authorization !== used || await this.#answerChallenge(url, answer, signal));
     if (!again) return answer;
     answer.discard();
-    return await this.#follow(url, headers, signal);
+    return await this.#follow(exchange);
   }
 
-  async #follow(start: URL, headers: Record<string, string>, signal: AbortSignal): Promise<Answer> {
-    let url = start;
+  async #follow(exchange: Exchange): Promise<Answer> {
+    const { headers } = exchange;
+    let { url } = exchange;
     for (let hops = 0; hops <= mostRedirects; hops++) {
       // Only the registry itself sees credentials, never whom it points at.
       const own = url.origin === this.#parts.base.origin && this.#authorization;
       const all = own ? { ...headers, authorization: own } : headers;
       const answer = await this.#parts.transport.send({
-        method: "GET",
+        ...exchange,
         url,
         headers: { "user-agent": "berth", ...all },
-        signal,
       });
-      if (![301, 302, 303, 307, 308].includes(answer.status)) return answer;
+      if (!isRedirect(exchange, answer)) return answer;
       answer.discard();
       url = this.#target(url, answer.headers.location);
     }
@@ -80,7 +86,15 @@ export class Session {
     if (!offered) return undefined;
     const basic = basicAuthorization(this.#parts.credentials);
     // Docker's status for this is 500, and its words name the request.
-    if (!basic) throw internal(`Get "${url.href}": no basic auth credentials`);
+    if (!basic) {
+      throw this.#parts.noCredentials?.() ?? internal(`Get "${url.href}": no basic auth credentials`);
+    }
     return basic;
   }
+}
+
+/** The first three of these turn other methods into GET, which is no use to them. */
+function isRedirect({ method }: Exchange, { status }: Answer): boolean {
+  return [307, 308].includes(status) ||
+    ([301, 302, 303].includes(status) && ["GET", "HEAD"].includes(method));
 }

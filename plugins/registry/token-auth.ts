@@ -57,7 +57,7 @@ function tokenExchange(
 ): Exchange {
   const url = new URL(realm);
   if (service) url.searchParams.set("service", service);
-  if (scope) url.searchParams.append("scope", scope);
+  for (const each of scope?.split(" ") ?? []) url.searchParams.append("scope", each);
   const basic = basicAuthorization(credentials);
   if (basic) url.searchParams.set("account", credentials?.username ?? "");
   return { method: "GET", url, headers: basic ? { authorization: basic } : {}, signal };

@@ -9,17 +9,20 @@ import {
   request as httpRequest,
 } from "node:http";
 import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
-import { internal, invalid } from "../../core/support/errors.ts";
+import { ApiError, internal, invalid } from "../../core/support/errors.ts";
+import { sendBody, type StreamedBody } from "./send-body.ts";
 import type { Settings } from "./settings.ts";
 
 /** Headers of an answer that are longer than this break it off, in bytes. */
 const headerLimitBytes = 64 * 1024;
 
 export interface Exchange {
-  readonly method: "GET" | "POST";
+  readonly method: "GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE";
   readonly url: URL;
   readonly headers: Readonly<Record<string, string>>;
-  readonly body?: string;
+  readonly body?: string | Uint8Array | StreamedBody;
+  /** How long the answer may take once the request went out, in milliseconds; default `responseTimeoutMs`. */
+  readonly answerTimeoutMs?: number;
   readonly signal: AbortSignal;
 }
 
@@ -56,7 +59,7 @@ export class Transport {
     try {
       return await this.#once(exchange);
     } catch (error) {
-      if (!isReset(error) || exchange.method !== "GET") throw translate(exchange, error);
+      if (!isReset(error) || !["GET", "HEAD"].includes(exchange.method)) throw translate(exchange, error);
     }
     try {
       return await this.#once(exchange);
@@ -70,13 +73,14 @@ export class Transport {
     this.#https.destroy();
   }
 
-  #once({ method, url, headers, body, signal }: Exchange): Promise<Answer> {
+  #once({ method, url, headers, body, answerTimeoutMs, signal }: Exchange): Promise<Answer> {
+    const { responseTimeoutMs, idleTimeoutMs } = this.#timeouts;
     const secure = url.protocol === "https:";
     return new Promise((resolve, reject) => {
       signal.throwIfAborted();
       const request = (secure ? httpsRequest : httpRequest)(url, {
         method,
-        headers: body === undefined ? headers : { ...headers, "content-length": Buffer.byteLength(body) },
+        headers: { ...headers, ...lengthOf(body) },
         agent: secure ? this.#https : this.#http,
         maxHeaderSize: headerLimitBytes,
       });
@@ -84,10 +88,12 @@ export class Transport {
         reject(error);
         request.destroy(error);
       };
-      const late = setTimeout(
-        () => stop(new TimedOut("no answer in time")),
-        this.#timeouts.responseTimeoutMs,
-      );
+      let late: NodeJS.Timeout | undefined;
+      const expect = (timeoutMs: number) => {
+        clearTimeout(late);
+        late = setTimeout(() => stop(new TimedOut("no answer in time")), timeoutMs);
+      };
+      expect(responseTimeoutMs);
       const abort = () => stop(signal.reason);
       signal.addEventListener("abort", abort, { once: true });
       const settled = () => {
@@ -97,13 +103,32 @@ export class Transport {
       request.once("error", (error) => (settled(), reject(error)));
       // Errors after the answer arrived belong to the body's reader.
       request.on("error", () => {});
+      let answered = false;
       request.once("response", (response) => {
+        answered = true;
         settled();
-        resolve(new HttpAnswer(url, response, this.#timeouts.idleTimeoutMs, signal));
+        // The rest of a body that nobody wants any more would keep the connection for good.
+        if (!request.writableEnded) response.once("close", () => request.destroy());
+        resolve(new HttpAnswer(url, response, idleTimeoutMs, signal));
       });
-      request.end(body);
+      if (!isStreamed(body)) return void request.end(body);
+      const listener = {
+        onStalled: () => answered || expect(idleTimeoutMs),
+        onGoing: () => clearTimeout(late),
+      };
+      sendBody(request, body.open(), listener).then((sent) => {
+        if (sent && !answered) expect(answerTimeoutMs ?? responseTimeoutMs);
+      }, stop);
     });
   }
+}
+
+const isStreamed = (body: Exchange["body"]): body is StreamedBody =>
+  typeof body === "object" && !(body instanceof Uint8Array);
+
+function lengthOf(body: Exchange["body"]): Record<string, number> {
+  const bytes = isStreamed(body) ? body.sizeBytes : body === undefined ? undefined : Buffer.byteLength(body);
+  return bytes === undefined ? {} : { "content-length": bytes };
 }
 
 class TimedOut extends Error {}
@@ -193,7 +218,9 @@ const isReset = (error: unknown) => ["ECONNRESET", "EPIPE"].includes(codeOf(erro
 /** Connection errors in the words of Docker's daemon, which come from Go's net package. */
 function translate({ method, url, signal }: Exchange, error: unknown): unknown {
   if (signal.aborted) return signal.reason;
-  const name = method === "GET" ? "Get" : "Post";
+  // Whoever delivered the body knows what went wrong with it.
+  if (error instanceof ApiError) return error;
+  const name = method.charAt(0) + method.slice(1).toLowerCase();
   return internal(`${name} "${url.origin}${url.pathname}": ${inGoWords(url, error)}`, error);
 }
 

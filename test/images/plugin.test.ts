@@ -27,7 +27,8 @@ async function openDaemon(undo: Undo) {
   const daemon = Scope.daemon();
   daemon.bind(DaemonToken, { value: facts() });
   daemon.bind(PluginDirectoryToken, { value: { list: () => [], describe: async () => [] } });
-  registry.daemon?.(daemon, context({ plainHttp: [], responseTimeoutMs: 1000, idleTimeoutMs: 1000 }));
+  const timeouts = { responseTimeoutMs: 1000, idleTimeoutMs: 1000, commitTimeoutMs: 1000 };
+  registry.daemon?.(daemon, context({ plainHttp: [], ...timeouts }));
   await daemon.open();
   undo.add("daemon scope", () => daemon.close());
   const host = new FakeHost();

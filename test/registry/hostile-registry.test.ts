@@ -33,7 +33,7 @@ async function serve(undo: Undo, handle: Handle): Promise<string> {
 }
 
 function client(undo: Undo, timeouts = { responseTimeoutMs: 2000, idleTimeoutMs: 300 }) {
-  const registries = new HttpRegistries({ plainHttp: [], ...timeouts });
+  const registries = new HttpRegistries({ plainHttp: [], commitTimeoutMs: 2000, ...timeouts });
   undo.add("client", () => registries.close());
   return registries;
 }

@@ -9,7 +9,12 @@ const never = new AbortController().signal;
 const platform = { os: "linux", architecture: process.arch === "arm64" ? "arm64" : "amd64" };
 
 function client(undo: Undo): HttpRegistries {
-  const registries = new HttpRegistries({ plainHttp: [], responseTimeoutMs: 5000, idleTimeoutMs: 5000 });
+  const registries = new HttpRegistries({
+    plainHttp: [],
+    responseTimeoutMs: 5000,
+    idleTimeoutMs: 5000,
+    commitTimeoutMs: 5000,
+  });
   undo.add("client", () => registries.close());
   return registries;
 }
