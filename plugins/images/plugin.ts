@@ -14,6 +14,7 @@ import { ImageLoad } from "./load.ts";
 import { TableCounts, TableLookup } from "./lookup.ts";
 import { ImagePull } from "./pull.ts";
 import { ImageRemove } from "./remove.ts";
+import { ImageSave } from "./save.ts";
 import { Settings, SettingsToken } from "./settings.ts";
 import { ImageTag } from "./tag.ts";
 
@@ -23,6 +24,7 @@ const PullToken: Token<ImagePull> = token("images.pull");
 const TagToken: Token<ImageTag> = token("images.tag");
 const RemoveToken: Token<ImageRemove> = token("images.remove");
 const LoadToken: Token<ImageLoad> = token("images.load");
+const SaveToken: Token<ImageSave> = token("images.save");
 
 export default definePlugin<Settings>({
   id: "images",
@@ -36,6 +38,8 @@ export default definePlugin<Settings>({
     route("GET", "/images/{name...}/json", InspectToken, "inspect", { shapes: inspectShapes }),
     route("POST", "/images/create", PullToken, "create", { kind: "stream" }),
     route("POST", "/images/load", LoadToken, "load", { kind: "stream" }),
+    route("GET", "/images/get", SaveToken, "several", { kind: "stream" }),
+    route("GET", "/images/{name...}/get", SaveToken, "one", { kind: "stream" }),
     route("POST", "/images/{name...}/tag", TagToken, "tag"),
     route("DELETE", "/images/{name...}", RemoveToken, "remove"),
   ],
@@ -51,5 +55,6 @@ export default definePlugin<Settings>({
     scope.bind(TagToken, ImageTag);
     scope.bind(RemoveToken, ImageRemove);
     scope.bind(LoadToken, ImageLoad);
+    scope.bind(SaveToken, ImageSave);
   },
 });
