@@ -20,6 +20,7 @@ import { ImagePull } from "./pull.ts";
 import { ImageRemove } from "./remove.ts";
 import { ImageRemover, ImageRemoverToken } from "./remover.ts";
 import { ImageSearch } from "./search.ts";
+import { ImageSave } from "./save.ts";
 import { Settings, SettingsToken } from "./settings.ts";
 import { ImageTag } from "./tag.ts";
 
@@ -32,6 +33,7 @@ const TagToken: Token<ImageTag> = token("images.tag");
 const RemoveToken: Token<ImageRemove> = token("images.remove");
 const PruneToken: Token<ImagePrune> = token("images.prune");
 const LoadToken: Token<ImageLoad> = token("images.load");
+const SaveToken: Token<ImageSave> = token("images.save");
 
 export default definePlugin<Settings>({
   id: "images",
@@ -47,6 +49,8 @@ export default definePlugin<Settings>({
     route("GET", "/images/search", SearchToken, "search"),
     route("POST", "/images/create", PullToken, "create", { kind: "stream" }),
     route("POST", "/images/load", LoadToken, "load", { kind: "stream" }),
+    route("GET", "/images/get", SaveToken, "several", { kind: "stream" }),
+    route("GET", "/images/{name...}/get", SaveToken, "one", { kind: "stream" }),
     route("POST", "/images/{name...}/tag", TagToken, "tag"),
     route("POST", "/images/prune", PruneToken, "prune", { since: "1.25" }),
     route("DELETE", "/images/{name...}", RemoveToken, "remove"),
@@ -68,5 +72,6 @@ export default definePlugin<Settings>({
     scope.bind(RemoveToken, ImageRemove);
     scope.bind(PruneToken, ImagePrune);
     scope.bind(LoadToken, ImageLoad);
+    scope.bind(SaveToken, ImageSave);
   },
 });
