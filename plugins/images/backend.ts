@@ -83,9 +83,12 @@ export interface ImageSource extends SourceManifest {
   read(blob: Descriptor, offset: number, signal: AbortSignal): AsyncIterable<Uint8Array>;
 }
 
-/** How one layer is getting on, for progress lines. `current` and `total` in bytes. */
+/**
+ * How one layer is getting on, for progress lines. `current` and `total` in bytes. All that an ingest may fetch are
+ * `waiting` first; those that others keep from starting at once are then `queued`.
+ */
 export type LayerProgress =
-  | { readonly state: "waiting" | "verifying" | "downloaded" | "done" | "exists" }
+  | { readonly state: "waiting" | "queued" | "verifying" | "downloaded" | "done" | "exists" }
   | { readonly state: "downloading" | "extracting"; readonly current: number; readonly total: number };
 
 export type IngestObserver = (layer: Descriptor, progress: LayerProgress) => void;

@@ -57,6 +57,11 @@ export const Settings = Type.Object({
     minimum: 100,
     description: "how long a download may stand still before it counts as broken and is resumed",
   }),
+  commitTimeoutMs: Type.Integer({
+    default: 300_000,
+    minimum: 100,
+    description: "how long a registry may take to put a blob away that it was sent as a whole",
+  }),
   tries: Type.Integer({
     default: 5,
     minimum: 1,

@@ -17,12 +17,15 @@ import type {
 import { ImageDistribution } from "../../plugins/images/distribution.ts";
 import { HeldImages } from "../../plugins/images/held-images.ts";
 import { ImageTable } from "../../plugins/images/image-table.ts";
+import { ImageHistory } from "../../plugins/images/history.ts";
 import { ImageInspect } from "../../plugins/images/inspect.ts";
 import { ImageList } from "../../plugins/images/list.ts";
 import { ImageLoad } from "../../plugins/images/load.ts";
 import { JobLogins } from "../../plugins/images/logins.ts";
+import { ImagePrune } from "../../plugins/images/prune.ts";
 import { ImagePull } from "../../plugins/images/pull.ts";
 import { ImageRemove } from "../../plugins/images/remove.ts";
+import { ImageRemover } from "../../plugins/images/remover.ts";
 import { ImageTag } from "../../plugins/images/tag.ts";
 import { notFound } from "../../core/support/errors.ts";
 import { FakeStore } from "./fake-store.ts";
@@ -75,18 +78,23 @@ export async function openArea(undo: Undo, { dir, store = new FakeStore(), defau
   await table.open();
   const held = new HeldImages(store, table);
   const logins = new JobLogins(registries, settings);
+  held.open();
+  const remover = new ImageRemover(table, held);
   return {
     job,
     store,
     registries,
     table,
+    held,
     list: new ImageList(table),
     inspect: new ImageInspect(table),
     logins,
     pull: new ImagePull(registries, held, table, settings, logins, store),
     distribution: new ImageDistribution(registries, logins, settings),
-    tag: new ImageTag(table),
-    remove: new ImageRemove(table, held),
+    tag: new ImageTag(table, held),
+    remove: new ImageRemove(table, remover),
+    prune: new ImagePrune(table, remover),
+    history: new ImageHistory(table),
     load: new ImageLoad(job, held, settings),
   };
 }

@@ -20,7 +20,7 @@ async function refused(undo: Undo, archive: Uint8Array | AsyncIterable<Uint8Arra
 }
 
 test("loads what docker save writes", async (undo) => {
-  const image = await smallImage(["a", "b"], {}, { origin: undefined });
+  const image = await smallImage(["a", "b"]);
   const { area, run } = await load(undo, await dockerArchive(image, ["app:1", "registry.test/app:2"]));
   assert.equal(await run(), [
     { stream: "Loaded image: app:1\n" },
