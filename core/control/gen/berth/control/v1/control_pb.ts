@@ -10,7 +10,9 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file berth/control/v1/control.proto.
  */
 export const file_berth_control_v1_control: GenFile = /*@__PURE__*/
-  fileDesc("Ch5iZXJ0aC9jb250cm9sL3YxL2NvbnRyb2wucHJvdG8SEGJlcnRoLmNvbnRyb2wudjEi4wEKA0pvYhIKCgJpZBgBIAEoCRINCgVzdGF0ZRgCIAEoCRITCgtzb2NrZXRfcGF0aBgDIAEoCRILCgNkaXIYBCABKAkSMQoGbGFiZWxzGAUgAygLMiEuYmVydGguY29udHJvbC52MS5Kb2IuTGFiZWxzRW50cnkSEQoJb3BlbmVkX2F0GAYgASgJEhkKDGNhbGxlcl9uZXRucxgHIAEoCUgAiAEBGi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAFCDwoNX2NhbGxlcl9uZXRucyJeCgxTb2NrZXRBY2Nlc3MSEAoDdWlkGAEgASgNSACIAQESEAoDZ2lkGAIgASgNSAGIAQESEQoEbW9kZRgDIAEoDUgCiAEBQgYKBF91aWRCBgoEX2dpZEIHCgVfbW9kZSL1AQoOT3BlbkpvYlJlcXVlc3QSCgoCaWQYASABKAkSPAoGbGFiZWxzGAIgAygLMiwuYmVydGguY29udHJvbC52MS5PcGVuSm9iUmVxdWVzdC5MYWJlbHNFbnRyeRIZCgxjYWxsZXJfbmV0bnMYAyABKAlIAIgBARIzCgZzb2NrZXQYBCABKAsyHi5iZXJ0aC5jb250cm9sLnYxLlNvY2tldEFjY2Vzc0gBiAEBGi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAFCDwoNX2NhbGxlcl9uZXRuc0IJCgdfc29ja2V0IjUKD09wZW5Kb2JSZXNwb25zZRIiCgNqb2IYASABKAsyFS5iZXJ0aC5jb250cm9sLnYxLkpvYiJACg5Ib2xkSm9iUmVxdWVzdBIuCgRvcGVuGAEgASgLMiAuYmVydGguY29udHJvbC52MS5PcGVuSm9iUmVxdWVzdCI1Cg9Ib2xkSm9iUmVzcG9uc2USIgoDam9iGAEgASgLMhUuYmVydGguY29udHJvbC52MS5Kb2IiHQoPQ2xvc2VKb2JSZXF1ZXN0EgoKAmlkGAEgASgJIiQKEENsb3NlSm9iUmVzcG9uc2USEAoIZmFpbHVyZXMYASADKAkiEQoPTGlzdEpvYnNSZXF1ZXN0IjcKEExpc3RKb2JzUmVzcG9uc2USIwoEam9icxgBIAMoCzIVLmJlcnRoLmNvbnRyb2wudjEuSm9iIhwKDlNob3dKb2JSZXF1ZXN0EgoKAmlkGAEgASgJIjUKD1Nob3dKb2JSZXNwb25zZRIiCgNqb2IYASABKAsyFS5iZXJ0aC5jb250cm9sLnYxLkpvYiIUChJMaXN0UGx1Z2luc1JlcXVlc3QiQAoTTGlzdFBsdWdpbnNSZXNwb25zZRIpCgdwbHVnaW5zGAEgAygLMhguYmVydGguY29udHJvbC52MS5QbHVnaW4ibQoGUGx1Z2luEgoKAmlkGAEgASgJEg8KB3N1bW1hcnkYAiABKAkSDQoFc3RhdGUYAyABKAkSDgoGcmVhc29uGAQgASgJEicKBnJvdXRlcxgFIAMoCzIXLmJlcnRoLmNvbnRyb2wudjEuUm91dGUiJQoFUm91dGUSDgoGbWV0aG9kGAEgASgJEgwKBHBhdGgYAiABKAkiEgoQR2V0RGFlbW9uUmVxdWVzdCJvChFHZXREYWVtb25SZXNwb25zZRIPCgd2ZXJzaW9uGAEgASgJEg8KB3J1bnRpbWUYAiABKAkSEAoIZGF0YV9kaXIYAyABKAkSEgoKcHJvY2Vzc19pZBgEIAEoDRISCgpzdGFydGVkX2F0GAUgASgJMtoECg5Db250cm9sU2VydmljZRJOCgdPcGVuSm9iEiAuYmVydGguY29udHJvbC52MS5PcGVuSm9iUmVxdWVzdBohLmJlcnRoLmNvbnRyb2wudjEuT3BlbkpvYlJlc3BvbnNlElAKB0hvbGRKb2ISIC5iZXJ0aC5jb250cm9sLnYxLkhvbGRKb2JSZXF1ZXN0GiEuYmVydGguY29udHJvbC52MS5Ib2xkSm9iUmVzcG9uc2UwARJRCghDbG9zZUpvYhIhLmJlcnRoLmNvbnRyb2wudjEuQ2xvc2VKb2JSZXF1ZXN0GiIuYmVydGguY29udHJvbC52MS5DbG9zZUpvYlJlc3BvbnNlElEKCExpc3RKb2JzEiEuYmVydGguY29udHJvbC52MS5MaXN0Sm9ic1JlcXVlc3QaIi5iZXJ0aC5jb250cm9sLnYxLkxpc3RKb2JzUmVzcG9uc2USTgoHU2hvd0pvYhIgLmJlcnRoLmNvbnRyb2wudjEuU2hvd0pvYlJlcXVlc3QaIS5iZXJ0aC5jb250cm9sLnYxLlNob3dKb2JSZXNwb25zZRJaCgtMaXN0UGx1Z2lucxIkLmJlcnRoLmNvbnRyb2wudjEuTGlzdFBsdWdpbnNSZXF1ZXN0GiUuYmVydGguY29udHJvbC52MS5MaXN0UGx1Z2luc1Jlc3BvbnNlElQKCUdldERhZW1vbhIiLmJlcnRoLmNvbnRyb2wudjEuR2V0RGFlbW9uUmVxdWVzdBojLmJlcnRoLmNvbnRyb2wudjEuR2V0RGFlbW9uUmVzcG9uc2ViBnByb3RvMw");
+  fileDesc(
+    "Ch5iZXJ0aC9jb250cm9sL3YxL2NvbnRyb2wucHJvdG8SEGJlcnRoLmNvbnRyb2wudjEi4wEKA0pvYhIKCgJpZBgBIAEoCRINCgVzdGF0ZRgCIAEoCRITCgtzb2NrZXRfcGF0aBgDIAEoCRILCgNkaXIYBCABKAkSMQoGbGFiZWxzGAUgAygLMiEuYmVydGguY29udHJvbC52MS5Kb2IuTGFiZWxzRW50cnkSEQoJb3BlbmVkX2F0GAYgASgJEhkKDGNhbGxlcl9uZXRucxgHIAEoCUgAiAEBGi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAFCDwoNX2NhbGxlcl9uZXRucyJeCgxTb2NrZXRBY2Nlc3MSEAoDdWlkGAEgASgNSACIAQESEAoDZ2lkGAIgASgNSAGIAQESEQoEbW9kZRgDIAEoDUgCiAEBQgYKBF91aWRCBgoEX2dpZEIHCgVfbW9kZSL1AQoOT3BlbkpvYlJlcXVlc3QSCgoCaWQYASABKAkSPAoGbGFiZWxzGAIgAygLMiwuYmVydGguY29udHJvbC52MS5PcGVuSm9iUmVxdWVzdC5MYWJlbHNFbnRyeRIZCgxjYWxsZXJfbmV0bnMYAyABKAlIAIgBARIzCgZzb2NrZXQYBCABKAsyHi5iZXJ0aC5jb250cm9sLnYxLlNvY2tldEFjY2Vzc0gBiAEBGi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAFCDwoNX2NhbGxlcl9uZXRuc0IJCgdfc29ja2V0IjUKD09wZW5Kb2JSZXNwb25zZRIiCgNqb2IYASABKAsyFS5iZXJ0aC5jb250cm9sLnYxLkpvYiJACg5Ib2xkSm9iUmVxdWVzdBIuCgRvcGVuGAEgASgLMiAuYmVydGguY29udHJvbC52MS5PcGVuSm9iUmVxdWVzdCI1Cg9Ib2xkSm9iUmVzcG9uc2USIgoDam9iGAEgASgLMhUuYmVydGguY29udHJvbC52MS5Kb2IiHQoPQ2xvc2VKb2JSZXF1ZXN0EgoKAmlkGAEgASgJIiQKEENsb3NlSm9iUmVzcG9uc2USEAoIZmFpbHVyZXMYASADKAkiEQoPTGlzdEpvYnNSZXF1ZXN0IjcKEExpc3RKb2JzUmVzcG9uc2USIwoEam9icxgBIAMoCzIVLmJlcnRoLmNvbnRyb2wudjEuSm9iIhwKDlNob3dKb2JSZXF1ZXN0EgoKAmlkGAEgASgJIjUKD1Nob3dKb2JSZXNwb25zZRIiCgNqb2IYASABKAsyFS5iZXJ0aC5jb250cm9sLnYxLkpvYiIUChJMaXN0UGx1Z2luc1JlcXVlc3QiQAoTTGlzdFBsdWdpbnNSZXNwb25zZRIpCgdwbHVnaW5zGAEgAygLMhguYmVydGguY29udHJvbC52MS5QbHVnaW4ibQoGUGx1Z2luEgoKAmlkGAEgASgJEg8KB3N1bW1hcnkYAiABKAkSDQoFc3RhdGUYAyABKAkSDgoGcmVhc29uGAQgASgJEicKBnJvdXRlcxgFIAMoCzIXLmJlcnRoLmNvbnRyb2wudjEuUm91dGUiJQoFUm91dGUSDgoGbWV0aG9kGAEgASgJEgwKBHBhdGgYAiABKAkiEgoQR2V0RGFlbW9uUmVxdWVzdCJvChFHZXREYWVtb25SZXNwb25zZRIPCgd2ZXJzaW9uGAEgASgJEg8KB3J1bnRpbWUYAiABKAkSEAoIZGF0YV9kaXIYAyABKAkSEgoKcHJvY2Vzc19pZBgEIAEoDRISCgpzdGFydGVkX2F0GAUgASgJMtoECg5Db250cm9sU2VydmljZRJOCgdPcGVuSm9iEiAuYmVydGguY29udHJvbC52MS5PcGVuSm9iUmVxdWVzdBohLmJlcnRoLmNvbnRyb2wudjEuT3BlbkpvYlJlc3BvbnNlElAKB0hvbGRKb2ISIC5iZXJ0aC5jb250cm9sLnYxLkhvbGRKb2JSZXF1ZXN0GiEuYmVydGguY29udHJvbC52MS5Ib2xkSm9iUmVzcG9uc2UwARJRCghDbG9zZUpvYhIhLmJlcnRoLmNvbnRyb2wudjEuQ2xvc2VKb2JSZXF1ZXN0GiIuYmVydGguY29udHJvbC52MS5DbG9zZUpvYlJlc3BvbnNlElEKCExpc3RKb2JzEiEuYmVydGguY29udHJvbC52MS5MaXN0Sm9ic1JlcXVlc3QaIi5iZXJ0aC5jb250cm9sLnYxLkxpc3RKb2JzUmVzcG9uc2USTgoHU2hvd0pvYhIgLmJlcnRoLmNvbnRyb2wudjEuU2hvd0pvYlJlcXVlc3QaIS5iZXJ0aC5jb250cm9sLnYxLlNob3dKb2JSZXNwb25zZRJaCgtMaXN0UGx1Z2lucxIkLmJlcnRoLmNvbnRyb2wudjEuTGlzdFBsdWdpbnNSZXF1ZXN0GiUuYmVydGguY29udHJvbC52MS5MaXN0UGx1Z2luc1Jlc3BvbnNlElQKCUdldERhZW1vbhIiLmJlcnRoLmNvbnRyb2wudjEuR2V0RGFlbW9uUmVxdWVzdBojLmJlcnRoLmNvbnRyb2wudjEuR2V0RGFlbW9uUmVzcG9uc2ViBnByb3RvMw",
+  );
 
 /**
  * @generated from message berth.control.v1.Job
@@ -222,8 +224,7 @@ export const CloseJobResponseSchema: GenMessage<CloseJobResponse> = /*@__PURE__*
 /**
  * @generated from message berth.control.v1.ListJobsRequest
  */
-export type ListJobsRequest = Message<"berth.control.v1.ListJobsRequest"> & {
-};
+export type ListJobsRequest = Message<"berth.control.v1.ListJobsRequest"> & {};
 
 /**
  * Describes the message berth.control.v1.ListJobsRequest.
@@ -286,8 +287,7 @@ export const ShowJobResponseSchema: GenMessage<ShowJobResponse> = /*@__PURE__*/
 /**
  * @generated from message berth.control.v1.ListPluginsRequest
  */
-export type ListPluginsRequest = Message<"berth.control.v1.ListPluginsRequest"> & {
-};
+export type ListPluginsRequest = Message<"berth.control.v1.ListPluginsRequest"> & {};
 
 /**
  * Describes the message berth.control.v1.ListPluginsRequest.
@@ -379,8 +379,7 @@ export const RouteSchema: GenMessage<Route> = /*@__PURE__*/
 /**
  * @generated from message berth.control.v1.GetDaemonRequest
  */
-export type GetDaemonRequest = Message<"berth.control.v1.GetDaemonRequest"> & {
-};
+export type GetDaemonRequest = Message<"berth.control.v1.GetDaemonRequest"> & {};
 
 /**
  * Describes the message berth.control.v1.GetDaemonRequest.
@@ -446,7 +445,7 @@ export const ControlService: GenService<{
     methodKind: "unary";
     input: typeof OpenJobRequestSchema;
     output: typeof OpenJobResponseSchema;
-  },
+  };
   /**
    * Opens a job for as long as the caller listens: answers the job once, and closes it when the connection ends,
    * however that comes about. Ends by itself when the job is closed with CloseJob. Errors: as OpenJob.
@@ -457,7 +456,7 @@ export const ControlService: GenService<{
     methodKind: "server_streaming";
     input: typeof HoldJobRequestSchema;
     output: typeof HoldJobResponseSchema;
-  },
+  };
   /**
    * Resolves when nothing of the job is left, or what is left is known. Errors: not_found.
    *
@@ -467,7 +466,7 @@ export const ControlService: GenService<{
     methodKind: "unary";
     input: typeof CloseJobRequestSchema;
     output: typeof CloseJobResponseSchema;
-  },
+  };
   /**
    * @generated from rpc berth.control.v1.ControlService.ListJobs
    */
@@ -475,7 +474,7 @@ export const ControlService: GenService<{
     methodKind: "unary";
     input: typeof ListJobsRequestSchema;
     output: typeof ListJobsResponseSchema;
-  },
+  };
   /**
    * Errors: not_found.
    *
@@ -485,7 +484,7 @@ export const ControlService: GenService<{
     methodKind: "unary";
     input: typeof ShowJobRequestSchema;
     output: typeof ShowJobResponseSchema;
-  },
+  };
   /**
    * @generated from rpc berth.control.v1.ControlService.ListPlugins
    */
@@ -493,7 +492,7 @@ export const ControlService: GenService<{
     methodKind: "unary";
     input: typeof ListPluginsRequestSchema;
     output: typeof ListPluginsResponseSchema;
-  },
+  };
   /**
    * Says who answers. The way to find out whether a daemon runs.
    *
@@ -503,7 +502,6 @@ export const ControlService: GenService<{
     methodKind: "unary";
     input: typeof GetDaemonRequestSchema;
     output: typeof GetDaemonResponseSchema;
-  },
+  };
 }> = /*@__PURE__*/
   serviceDesc(file_berth_control_v1_control, 0);
-
