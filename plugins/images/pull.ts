@@ -153,6 +153,8 @@ const wantedPart = (reference: Reference): string =>
 function checkName(reference: Reference): void {
   if (familiarName(reference) === "scratch") throw new ApiError("forbidden", "'scratch' is a reserved name");
   refuseAmbiguous(reference);
+  const { digest } = reference;
+  if (digest !== undefined && !digest.startsWith("sha256:")) throw invalid("unsupported digest algorithm");
 }
 
 /** Runs a generator up to its first value, so that what goes wrong before it becomes a status. */
