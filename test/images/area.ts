@@ -16,6 +16,7 @@ import { ImageList } from "../../plugins/images/list.ts";
 import { ImageLoad } from "../../plugins/images/load.ts";
 import { ImagePull } from "../../plugins/images/pull.ts";
 import { ImageRemove } from "../../plugins/images/remove.ts";
+import { ImageSave } from "../../plugins/images/save.ts";
 import { ImageTag } from "../../plugins/images/tag.ts";
 import { notFound } from "../../core/support/errors.ts";
 import { FakeStore } from "./fake-store.ts";
@@ -64,7 +65,8 @@ export async function openArea(undo: Undo, { dir, store = new FakeStore(), defau
     pull: new ImagePull(registries, held, table, settings),
     tag: new ImageTag(table),
     remove: new ImageRemove(table, held),
-    load: new ImageLoad(job, held, settings),
+    load: new ImageLoad(job, held, table, settings),
+    save: new ImageSave(table, store),
   };
 }
 

@@ -1,25 +1,20 @@
 import { createGunzip } from "node:zlib";
 import { invalid, messageOf } from "../../../core/support/errors.ts";
+import { isBzip2, isGzip, isXz, isZstd } from "./compressions.ts";
 import { feed } from "./feed.ts";
 
-/** Starts of compressed files that Docker reads and this does not. */
-const refusedFormats: readonly { readonly name: string; readonly magic: readonly number[] }[] = [
-  { name: "bzip2", magic: [0x42, 0x5a, 0x68] },
-  { name: "xz", magic: [0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00] },
-  { name: "zstd", magic: [0x28, 0xb5, 0x2f, 0xfd] },
+/** Compressions that Docker reads and this does not. */
+const refusedFormats = [
+  { name: "bzip2", is: isBzip2 },
+  { name: "xz", is: isXz },
+  { name: "zstd", is: isZstd },
 ];
-
-const startsWith = (bytes: Uint8Array, magic: readonly number[]) =>
-  magic.every((byte, at) => bytes[at] === byte);
-
-/** True for the first bytes of a gzip stream. */
-export const isGzip = (start: Uint8Array): boolean => startsWith(start, [0x1f, 0x8b]);
 
 /** The bytes of an archive as sent, unpacked when they are gzip. Errors: `invalid` for other compressions. */
 export async function* decompressed(body: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array> {
   const chunks = body[Symbol.asyncIterator]();
   const start = await atLeast(chunks, 6);
-  const refused = refusedFormats.find(({ magic }) => startsWith(start, magic));
+  const refused = refusedFormats.find(({ is }) => is(start));
   if (refused) throw invalid(`the archive is compressed with ${refused.name}; send it plain or with gzip`);
   const all = continued(start, chunks);
   yield* isGzip(start) ? gunzip(all) : all;
