@@ -1,9 +1,9 @@
-import { stream, type Reply } from "../../core/kernel/reply.ts";
+import { type Reply, stream } from "../../core/kernel/reply.ts";
 import type { ApiRequest } from "../../core/kernel/request.ts";
 import { inject } from "../../core/kernel/scope.ts";
 import { ApiError, invalid, notFound } from "../../core/support/errors.ts";
 import { isFor, platformText, requestedPlatform } from "./archive/requested-platform.ts";
-import { type SavedImage, savedEntries } from "./archive/saved-layout.ts";
+import { savedEntries, type SavedImage } from "./archive/saved-layout.ts";
 import { tarOf } from "./archive/tar-writer.ts";
 import { type ImageStore, ImageStoreToken, type Platform, type StoredImage } from "./backend.ts";
 import { type ImageTable, ImageTableToken } from "./image-table.ts";

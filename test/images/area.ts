@@ -19,6 +19,7 @@ import { ImagePrune } from "../../plugins/images/prune.ts";
 import { ImagePull } from "../../plugins/images/pull.ts";
 import { ImageRemove } from "../../plugins/images/remove.ts";
 import { ImageRemover } from "../../plugins/images/remover.ts";
+import { ImageSave } from "../../plugins/images/save.ts";
 import { ImageTag } from "../../plugins/images/tag.ts";
 import { notFound } from "../../core/support/errors.ts";
 import { FakeStore } from "./fake-store.ts";
@@ -72,7 +73,8 @@ export async function openArea(undo: Undo, { dir, store = new FakeStore(), defau
     remove: new ImageRemove(table, remover),
     prune: new ImagePrune(table, remover),
     history: new ImageHistory(table),
-    load: new ImageLoad(job, held, settings),
+    load: new ImageLoad(job, held, table, settings),
+    save: new ImageSave(table, store),
   };
 }
 
