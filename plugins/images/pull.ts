@@ -3,30 +3,23 @@ import { lines, type Reply } from "../../core/kernel/reply.ts";
 import type { ApiRequest } from "../../core/kernel/request.ts";
 import { ApiError, invalid, notFound } from "../../core/support/errors.ts";
 import {
+  type ImageStore,
+  ImageStoreToken,
   type Platform,
   type Registries,
   RegistriesToken,
   type RegistryCredentials,
-  type RemoteReference,
+  type RegistryLogins,
+  RegistryLoginsToken,
   type ResolvedImage,
 } from "./backend.ts";
-import { credentialsOf } from "./credentials.ts";
 import { type HeldImages, HeldImagesToken } from "./held-images.ts";
 import { type ImageTable, ImageTableToken } from "./image-table.ts";
 import { hostPlatform, mismatch, parsePlatform, suits } from "./platform.ts";
 import { progressOf, pullLine } from "./progress.ts";
-import {
-  defaultDomain,
-  familiar,
-  familiarName,
-  parseWithTag,
-  type Reference,
-  refuseAmbiguous,
-} from "./reference.ts";
+import { familiar, familiarName, parseWithTag, type Reference, refuseAmbiguous } from "./reference.ts";
+import { remoteOf } from "./remote.ts";
 import { type Settings, SettingsToken } from "./settings.ts";
-
-/** Docker Hub's registry has another name than the images it serves. */
-const hubHost = "registry-1.docker.io";
 
 /** What one request pulls. */
 interface Wish {
@@ -43,17 +36,23 @@ export class ImagePull {
   readonly #held: HeldImages;
   readonly #table: ImageTable;
   readonly #settings: Settings;
+  readonly #logins: RegistryLogins;
+  readonly #store: ImageStore;
 
   constructor(
     @inject(RegistriesToken) registries: Registries,
     @inject(HeldImagesToken) held: HeldImages,
     @inject(ImageTableToken) table: ImageTable,
     @inject(SettingsToken) settings: Settings,
+    @inject(RegistryLoginsToken) logins: RegistryLogins,
+    @inject(ImageStoreToken) store: ImageStore,
   ) {
     this.#registries = registries;
     this.#held = held;
     this.#table = table;
     this.#settings = settings;
+    this.#logins = logins;
+    this.#store = store;
   }
 
   async create({ query, headers, signal }: ApiRequest): Promise<Reply> {
@@ -68,7 +67,7 @@ export class ImagePull {
     const wish = {
       text: familiar(reference),
       platform: parsePlatform(query.text("platform") ?? ""),
-      credentials: credentialsOf(headers["x-registry-auth"]),
+      credentials: this.#logins.credentialsFor(headers, remoteOf(reference, this.#settings).registry),
       signal,
     };
     const wanted = isOne(reference) ? [reference] : await this.#allTags(reference, wish);
@@ -76,7 +75,7 @@ export class ImagePull {
   }
 
   async #allTags(reference: Reference, { credentials, signal }: Wish): Promise<Reference[]> {
-    const tags = await this.#registries.tags(this.#remote(reference), credentials, signal);
+    const tags = await this.#registries.tags(remoteOf(reference, this.#settings), credentials, signal);
     if (tags.length === 0) throw notFound(`no tags found for ${familiarName(reference)}`);
     return tags.map((tag) => parseWithTag(familiarName(reference), tag));
   }
@@ -116,19 +115,12 @@ export class ImagePull {
 
   #resolve(reference: Reference, { platform, credentials, signal }: Wish): Promise<ResolvedImage> {
     return this.#registries.resolve(
-      this.#remote(reference),
+      remoteOf(reference, this.#settings),
       platform ?? hostPlatform(),
       credentials,
       signal,
+      (origin, digest) => this.#store.knownManifest(origin, digest),
     );
-  }
-
-  #remote(reference: Reference): RemoteReference {
-    const { domain, path, tag, digest } = reference;
-    const standard = this.#settings.defaultRegistry;
-    const official = standard === defaultDomain ? hubHost : standard;
-    const registry = domain === defaultDomain ? official : domain;
-    return { registry, repository: path, name: familiarName(reference), tag, digest };
   }
 }
 
