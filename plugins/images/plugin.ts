@@ -6,8 +6,10 @@ import { JobToken } from "../../core/kernel/tokens.ts";
 import { ImageLookupToken } from "../containers/backend.ts";
 import { ImageCountsToken } from "../system/backend.ts";
 import { ImageStoreToken, RegistriesToken } from "./backend.ts";
+import { Spools, SpoolsToken } from "./archive/spools.ts";
 import { HeldImages, HeldImagesToken } from "./held-images.ts";
 import { ImageTable, ImageTableToken } from "./image-table.ts";
+import { ImageImport, ImportToken } from "./import.ts";
 import { ImageInspect, inspectShapes } from "./inspect.ts";
 import { ImageList, listShapes } from "./list.ts";
 import { ImageLoad } from "./load.ts";
@@ -54,6 +56,8 @@ export default definePlugin<Settings>({
     scope.bind(PullToken, ImagePull);
     scope.bind(TagToken, ImageTag);
     scope.bind(RemoveToken, ImageRemove);
+    scope.bind(SpoolsToken, Spools);
+    scope.bind(ImportToken, ImageImport);
     scope.bind(LoadToken, ImageLoad);
     scope.bind(SaveToken, ImageSave);
   },

@@ -14,6 +14,7 @@ import {
 import { credentialsOf } from "./credentials.ts";
 import { type HeldImages, HeldImagesToken } from "./held-images.ts";
 import { type ImageTable, ImageTableToken } from "./image-table.ts";
+import { type ImageImport, ImportToken } from "./import.ts";
 import { hostPlatform, parsePlatform } from "./platform.ts";
 import { progressOf, pullLine } from "./progress.ts";
 import { defaultDomain, familiar, familiarName, parseWithTag, type Reference } from "./reference.ts";
@@ -37,24 +38,26 @@ export class ImagePull {
   readonly #held: HeldImages;
   readonly #table: ImageTable;
   readonly #settings: Settings;
+  readonly #import: ImageImport;
 
   constructor(
     @inject(RegistriesToken) registries: Registries,
     @inject(HeldImagesToken) held: HeldImages,
     @inject(ImageTableToken) table: ImageTable,
     @inject(SettingsToken) settings: Settings,
+    @inject(ImportToken) imports: ImageImport,
   ) {
     this.#registries = registries;
     this.#held = held;
     this.#table = table;
     this.#settings = settings;
+    this.#import = imports;
   }
 
-  async create({ query, headers, signal }: ApiRequest): Promise<Reply> {
-    if (query.text("fromSrc")) {
-      throw invalid("fromSrc is not supported by this engine yet: importing a file system; use docker load");
-    }
+  async create(request: ApiRequest): Promise<Reply> {
+    const { query, headers, signal } = request;
     const from = query.text("fromImage") ?? "";
+    if (!from && query.text("fromSrc")) return this.#import.create(request);
     if (!from) throw invalid("fromImage is empty: name the image to pull");
     const tag = query.text("tag") ?? "";
     const reference = parseWithTag(from, tag);

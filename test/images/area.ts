@@ -11,6 +11,8 @@ import type { Undo } from "../../core/support/undo.ts";
 import type { Registries, ResolvedImage } from "../../plugins/images/backend.ts";
 import { HeldImages } from "../../plugins/images/held-images.ts";
 import { ImageTable } from "../../plugins/images/image-table.ts";
+import { Spools } from "../../plugins/images/archive/spools.ts";
+import { ImageImport } from "../../plugins/images/import.ts";
 import { ImageInspect } from "../../plugins/images/inspect.ts";
 import { ImageList } from "../../plugins/images/list.ts";
 import { ImageLoad } from "../../plugins/images/load.ts";
@@ -44,17 +46,24 @@ export class FakeRegistries implements Registries {
   }
 }
 
-export async function openArea(undo: Undo, { dir, store = new FakeStore(), defaultRegistry = "docker.io" }: {
-  dir?: string;
-  store?: FakeStore;
-  defaultRegistry?: string;
-} = {}) {
+export async function openArea(
+  undo: Undo,
+  { dir, store = new FakeStore(), defaultRegistry = "docker.io", importFromUrls = true }: {
+    dir?: string;
+    store?: FakeStore;
+    defaultRegistry?: string;
+    importFromUrls?: boolean;
+  } = {},
+) {
   const job = await jobIn(undo, dir);
-  const settings = { defaultRegistry, loadLimitBytes: 1024 * 1024 };
+  const settings = { defaultRegistry, loadLimitBytes: 1024 * 1024, importFromUrls };
   const registries = new FakeRegistries();
   const table = new ImageTable(job);
   await table.open();
   const held = new HeldImages(store, table);
+  const spools = new Spools(job, settings);
+  await spools.open();
+  const imports = new ImageImport(spools, held, table, settings);
   return {
     job,
     store,
@@ -62,10 +71,10 @@ export async function openArea(undo: Undo, { dir, store = new FakeStore(), defau
     table,
     list: new ImageList(table),
     inspect: new ImageInspect(table),
-    pull: new ImagePull(registries, held, table, settings),
+    pull: new ImagePull(registries, held, table, settings, imports),
     tag: new ImageTag(table),
     remove: new ImageRemove(table, held),
-    load: new ImageLoad(job, held, table, settings),
+    load: new ImageLoad(spools, held, table),
     save: new ImageSave(table, store),
   };
 }

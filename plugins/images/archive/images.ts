@@ -1,7 +1,6 @@
 /** The images in an archive: `docker save`'s format, and OCI layouts. */
-import { createHash } from "node:crypto";
 import { invalid } from "../../../core/support/errors.ts";
-import type { Descriptor, ImageSource, Platform } from "../backend.ts";
+import type { Descriptor, Platform } from "../backend.ts";
 import {
   type ArchivedImage,
   metadataLimitBytes,
@@ -9,7 +8,7 @@ import {
   readFile,
   type WantedPlatform,
 } from "./archived-image.ts";
-import { isGzip, isZstd } from "./compressions.ts";
+import { configDescriptor, layerDescriptor, madeManifest } from "./made-manifest.ts";
 import { ociImages } from "./oci-layout.ts";
 import { isFor, platformText } from "./requested-platform.ts";
 import { type Archive, readSmall } from "./spool.ts";
@@ -76,7 +75,7 @@ function dockerImage(archive: Archive, entry: unknown): { config: SpooledFile; i
   const layers = Layers.map((name) => fileNamed(archive, name));
   const files = new Map([config, ...layers].map((file) => [file.digest, file]));
   const source = {
-    ...madeManifest(config, layers),
+    ...madeManifest(configDescriptor(config), layers.map(layerDescriptor)),
     read: (blob: Descriptor, offset: number) => readFile(files, blob, offset),
   };
   return { config, image: { names: (RepoTags ?? []) as string[], source } };
@@ -90,33 +89,3 @@ function fileNamed(archive: Archive, name: string): SpooledFile {
   if (!file) throw invalid(`the archive's manifest.json names ${name.slice(0, 200)}, which is not in it`);
   return file;
 }
-
-/** `docker save` writes no registry manifest; the image gets one that says what the archive holds. */
-function madeManifest(config: SpooledFile, layers: readonly SpooledFile[]): Omit<ImageSource, "read"> {
-  const mediaType = "application/vnd.oci.image.manifest.v1+json";
-  const configDescriptor = descriptorOf(config, "application/vnd.oci.image.config.v1+json");
-  const layerDescriptors = layers.map((file) =>
-    descriptorOf(file, `application/vnd.oci.image.layer.v1.tar${compressionOf(file)}`)
-  );
-  const inOciTerms = ({ mediaType, digest, sizeBytes: size }: Descriptor) => ({ mediaType, digest, size });
-  const bytes = new TextEncoder().encode(JSON.stringify({
-    schemaVersion: 2,
-    mediaType,
-    config: inOciTerms(configDescriptor),
-    layers: layerDescriptors.map(inOciTerms),
-  }));
-  const digest = `sha256:${createHash("sha256").update(bytes).digest("hex")}`;
-  return {
-    manifest: { mediaType, digest, sizeBytes: bytes.length, bytes },
-    config: configDescriptor,
-    layers: layerDescriptors,
-  };
-}
-
-const compressionOf = ({ start }: SpooledFile) => isGzip(start) ? "+gzip" : isZstd(start) ? "+zstd" : "";
-
-const descriptorOf = ({ digest, sizeBytes }: SpooledFile, mediaType: string): Descriptor => ({
-  mediaType,
-  digest,
-  sizeBytes,
-});

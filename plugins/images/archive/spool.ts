@@ -8,7 +8,9 @@ import { join, posix } from "node:path";
 import { extract, type Header } from "tar-stream";
 import { ApiError, invalid } from "../../../core/support/errors.ts";
 import { feed } from "./feed.ts";
+import type { SpoolShare } from "./spool-budget.ts";
 import { type SpooledFile, writeSpooled } from "./spool-file.ts";
+import type { SpoolSpace } from "./spools.ts";
 
 /** The files of an archive by the names it gives them. */
 export class Archive {
@@ -68,31 +70,23 @@ const plainName = (name: string) => posix.normalize(`/${name}`).slice(1);
 
 const mostEntries = 20_000;
 
-/** Where an archive's files go, and how much of it there may be. */
-export interface SpoolPlace {
-  /** Empty, and removed by the caller. */
-  readonly directory: string;
-  /** Called with each chunk's size before it is looked at; throws when that is too much. */
-  readonly take: (bytes: number) => void;
-}
-
 /**
  * Spools a tar. Of two entries with one name the later counts, as when a tar is unpacked. Errors: `invalid` for what
- * is not a tar, ends early or has too many entries; what {@link SpoolPlace.take} throws; the signal's reason.
+ * is not a tar, ends early or has too many entries; `too-large` beyond the share; the signal's reason.
  */
 export async function spool(
   tar: AsyncIterable<Uint8Array>,
-  place: SpoolPlace,
+  { directory, onDisk }: Pick<SpoolSpace, "directory" | "onDisk">,
   signal: AbortSignal,
 ): Promise<Archive> {
   const archive = new Archive();
   const entries = extract();
-  const feeding = feed(counted(tar, place, signal), entries);
+  const feeding = feed(counted(tar, onDisk, signal), entries);
   let count = 0;
   try {
     for await (const entry of entries) {
       if (++count > mostEntries) throw invalid(`the archive has more than ${mostEntries} entries`);
-      await takeEntry(archive, entry.header, bytesOf(entry), join(place.directory, String(count)));
+      await takeEntry(archive, entry.header, bytesOf(entry), join(directory, String(count)));
     }
     await feeding.done;
   } catch (error) {
@@ -104,14 +98,15 @@ export async function spool(
   return archive;
 }
 
-async function* counted(
+/** Chunks as they come, counted before anybody uses them. */
+export async function* counted(
   chunks: AsyncIterable<Uint8Array>,
-  { take }: SpoolPlace,
+  share: SpoolShare,
   signal: AbortSignal,
 ): AsyncIterable<Uint8Array> {
   for await (const chunk of chunks) {
     signal.throwIfAborted();
-    take(chunk.length);
+    share.take(chunk.length);
     yield chunk;
   }
 }
