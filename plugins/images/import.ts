@@ -14,7 +14,7 @@ import { type HeldImages, HeldImagesToken } from "./held-images.ts";
 import { type ImageTable, ImageTableToken } from "./image-table.ts";
 import { hostPlatform, parsePlatform } from "./platform.ts";
 import { progressOf } from "./progress.ts";
-import { parseWithTag, type Reference, withDefaultTag } from "./reference.ts";
+import { parseWithTag, type Reference, refuseAmbiguous, withDefaultTag } from "./reference.ts";
 import { type Settings, SettingsToken } from "./settings.ts";
 
 /** Job-scoped; `POST /images/create` hands over what is no pull. */
@@ -80,7 +80,9 @@ export class ImageImport {
       ? await spoolLayer(wish.body, space, wish.signal)
       : yield* this.#download(wish, space);
     const image = await this.#held.bring(sourceOf(layer, wish), [], () => {}, wish.signal);
-    if (wish.name) await this.#table.tag(image.id, wish.name);
+    if (wish.name) await this.#table.tag(image, wish.name);
+    // The name may have meant another manifest, whose last it was.
+    await this.#held.releaseUnused();
     yield { status: image.id };
   }
 
@@ -124,6 +126,7 @@ function nameOf(repository: string, tag: string): Reference | undefined {
   if (!repository) return undefined;
   const reference = parseWithTag(repository, tag);
   if (reference.digest !== undefined) throw invalid("cannot import digest reference");
+  refuseAmbiguous(reference);
   return withDefaultTag(reference);
 }
 

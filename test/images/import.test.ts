@@ -90,9 +90,11 @@ test("refuses in Docker's words before it reads the body", async (undo) => {
     [{ changes: "RUN x" }, "RUN is not a valid change command"],
     [{ changes: "" }, "file with no instructions"],
   ];
-  const unread = (async function* (): AsyncIterable<Uint8Array> {
-    throw new Error("the body was read");
-  })();
+  const unread: AsyncIterable<Uint8Array> = {
+    [Symbol.asyncIterator]() {
+      throw new Error("the body was read");
+    },
+  };
   for (const [query, message] of cases) {
     const run = async () =>
       await area.pull.create(request({ query: { fromSrc: "-", ...query }, body: unread }));

@@ -27,7 +27,7 @@ async function* breaking(bytes: Uint8Array): AsyncIterable<Uint8Array> {
 }
 
 test("loads what docker save writes", async (undo) => {
-  const image = await smallImage(["a", "b"], {}, { origin: undefined });
+  const image = await smallImage(["a", "b"]);
   const { area, run } = await load(undo, await dockerArchive(image, ["app:1", "registry.test/app:2"]));
   assert.equal(await run(), [
     { stream: "Loaded image: app:1\n" },

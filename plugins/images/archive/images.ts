@@ -1,6 +1,8 @@
 /** The images in an archive: `docker save`'s format, and OCI layouts. */
 import { invalid } from "../../../core/support/errors.ts";
-import type { Descriptor, Platform } from "../backend.ts";
+import type { Descriptor } from "../backend.ts";
+import { formatPlatform } from "../platform.ts";
+import { familiar, parseReference } from "../reference.ts";
 import {
   type ArchivedImage,
   metadataLimitBytes,
@@ -10,7 +12,7 @@ import {
 } from "./archived-image.ts";
 import { configDescriptor, layerDescriptor, madeManifest } from "./made-manifest.ts";
 import { ociImages } from "./oci-layout.ts";
-import { isFor, platformText } from "./requested-platform.ts";
+import { isFor } from "./requested-platform.ts";
 import { type Archive, readSmall } from "./spool.ts";
 import type { SpooledFile } from "./spool-file.ts";
 
@@ -28,20 +30,25 @@ export async function imagesOf(archive: Archive, wanted: WantedPlatform): Promis
   const inLayout = isLayout ? await ociImages(archive, wanted) : [];
   const inDocker = isDocker ? await dockerImages(archive, wanted) : [];
   const images = joined(inLayout, inDocker);
-  if (images.length === 0) throw invalid(`the archive has no image for ${platformText(wanted.platform)}`);
+  if (images.length === 0) throw invalid(`the archive has no image for ${formatPlatform(wanted.platform)}`);
   return images;
 }
 
-/** An image that both formats list is the same one: its configuration tells. */
+/** An image that both formats list is the same one: its configuration tells. The layout may have several of one. */
 function joined(inLayout: readonly ArchivedImage[], inDocker: readonly ArchivedImage[]): ArchivedImage[] {
-  const byId = new Map<string, ArchivedImage>();
-  for (const { names, source } of [...inLayout, ...inDocker]) {
-    const id = source.config.digest;
-    const known = byId.get(id);
-    byId.set(id, { names: [...known?.names ?? [], ...names], source: known?.source ?? source });
+  const images = [...inLayout];
+  for (const { names, source } of inDocker) {
+    const same = images.filter((each) => each.source.config.digest === source.config.digest);
+    const known = new Set(same.flatMap((each) => each.names).map(spelling));
+    const more = names.filter((name) => !known.has(spelling(name)));
+    const [first] = same;
+    if (!first) images.push({ names, source });
+    else images[images.indexOf(first)] = { ...first, names: [...first.names, ...more] };
   }
-  return [...byId.values()];
+  return images;
 }
+
+const spelling = (name: string) => familiar(parseReference(name));
 
 /** `manifest.json`. Source: Docker image specification v1.2, "Combined Image JSON + Filesystem Changeset Format". */
 async function dockerImages(archive: Archive, wanted: WantedPlatform): Promise<ArchivedImage[]> {
@@ -55,12 +62,9 @@ async function dockerImages(archive: Archive, wanted: WantedPlatform): Promise<A
 }
 
 /** What a configuration says it runs on; the store refuses those that are no configurations. */
-async function platformOf(config: SpooledFile): Promise<Partial<Platform>> {
+async function platformOf(config: SpooledFile): Promise<unknown> {
   try {
-    const { os, architecture, variant } = JSON.parse(
-      new TextDecoder().decode(await readSmall(config, metadataLimitBytes)),
-    );
-    return { os, architecture, variant };
+    return JSON.parse(new TextDecoder().decode(await readSmall(config, metadataLimitBytes)));
   } catch (error) {
     throw invalid("the archive has an image configuration that is not JSON", error);
   }
