@@ -71,15 +71,22 @@ export class FakeRegistries implements Registries {
 
 export async function openArea(
   undo: Undo,
-  { dir, store = new FakeStore(), defaultRegistry = "docker.io", importFromUrls = true }: {
+  {
+    dir,
+    store = new FakeStore(),
+    defaultRegistry = "docker.io",
+    importFromUrls = true,
+    loadLimitBytes = 1024 * 1024,
+  }: {
     dir?: string;
     store?: FakeStore;
     defaultRegistry?: string;
     importFromUrls?: boolean;
+    loadLimitBytes?: number;
   } = {},
 ) {
   const job = await jobIn(undo, dir);
-  const settings = { defaultRegistry, loadLimitBytes: 1024 * 1024, importFromUrls };
+  const settings = { defaultRegistry, loadLimitBytes, importFromUrls };
   const registries = new FakeRegistries();
   const table = new ImageTable(job);
   await table.open();

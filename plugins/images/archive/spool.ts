@@ -6,7 +6,7 @@ import { createReadStream } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join, posix } from "node:path";
 import { extract, type Header } from "tar-stream";
-import { ApiError, invalid } from "../../../core/support/errors.ts";
+import { ApiError, invalid, messageOf } from "../../../core/support/errors.ts";
 import { feed } from "./feed.ts";
 import type { SpoolShare } from "./spool-budget.ts";
 import { type SpooledFile, writeSpooled } from "./spool-file.ts";
@@ -147,8 +147,11 @@ function linkTarget({ type, name, linkname }: Header): string | undefined {
 /** streamx streams iterate; their declarations do not say so. */
 const bytesOf = (entry: unknown) => entry as AsyncIterable<Uint8Array>;
 
-/** What tar-stream throws is about the bytes that were sent; what the file system throws is not. */
+/** What tar-stream throws is about the bytes that were sent; what the file system throws, and only that, names a call. */
 function asInvalid(error: unknown): unknown {
-  if (error instanceof ApiError || (error as NodeJS.ErrnoException).code) return error;
-  return invalid(`the archive is not a valid tar: ${(error as Error).message}`, error);
+  if (error instanceof ApiError || (error as NodeJS.ErrnoException).syscall) return error;
+  const said = messageOf(error);
+  // An entry that the end of the archive cut off is told so in the stream library's words, or in no words.
+  const why = /destroyed|closed/i.test(said) ? "it ends early" : said;
+  return invalid(`the archive is not a valid tar: ${why}`, error);
 }
