@@ -3,13 +3,8 @@ import { invalid } from "../../../core/support/errors.ts";
 import type { Descriptor } from "../backend.ts";
 import { formatPlatform } from "../platform.ts";
 import { familiar, parseReference } from "../reference.ts";
-import {
-  type ArchivedImage,
-  metadataLimitBytes,
-  mostImages,
-  readFile,
-  type WantedPlatform,
-} from "./archived-image.ts";
+import { type ArchivedImage, readFile, type WantedPlatform } from "./archived-image.ts";
+import { metadataLimitBytes, mostImages } from "./limits.ts";
 import { configDescriptor, layerDescriptor, madeManifest } from "./made-manifest.ts";
 import { ociImages } from "./oci-layout.ts";
 import { isFor } from "./requested-platform.ts";

@@ -1,7 +1,7 @@
 /** Reading the JSON documents of an OCI layout, none of which is believed. */
 import { invalid } from "../../../core/support/errors.ts";
 import type { Descriptor, Document } from "../backend.ts";
-import { metadataLimitBytes } from "./archived-image.ts";
+import { metadataLimitBytes } from "./limits.ts";
 import { type Archive, readSmall } from "./spool.ts";
 import type { SpooledFile } from "./spool-file.ts";
 

@@ -1,6 +1,7 @@
 /** The images of an OCI layout. Source: OCI image spec, "Image Layout". */
 import { invalid } from "../../../core/support/errors.ts";
-import { type ArchivedImage, metadataLimitBytes, mostImages, type WantedPlatform } from "./archived-image.ts";
+import { type ArchivedImage, type WantedPlatform } from "./archived-image.ts";
+import { metadataLimitBytes, mostImages } from "./limits.ts";
 import { descriptors, LayoutDocuments, type OciDescriptor, type OciDocument } from "./oci-documents.ts";
 import { isAttestation, sourceOf, type SurroundingIndex } from "./oci-source.ts";
 import { isFor } from "./requested-platform.ts";

@@ -1,11 +1,11 @@
-import { createHash } from "node:crypto";
+import { createHash, type Hash } from "node:crypto";
 import { type FileHandle, open } from "node:fs/promises";
 
 /** A regular file of an archive. */
 export interface SpooledFile {
   readonly path: string;
   readonly sizeBytes: number;
-  /** `sha256:…` of the bytes that arrived. */
+  /** `sha256:…` of the bytes that arrived, or what a large blob's name claims: the store checks it anyway. */
   readonly digest: string;
   /** The first bytes, to tell what it is. */
   readonly start: Uint8Array;
@@ -20,22 +20,26 @@ const startBytes = 8;
 export class SpoolWriter {
   readonly #path: string;
   readonly #file: BatchedFile;
-  readonly #hash = createHash("sha256");
+  readonly #hash: Hash | undefined;
+  readonly #claimed: string;
   #sizeBytes = 0;
   #start: Uint8Array = new Uint8Array();
 
-  private constructor(path: string, file: BatchedFile) {
+  private constructor(path: string, file: BatchedFile, claimed: string | undefined) {
     this.#path = path;
     this.#file = file;
+    this.#claimed = claimed ?? "";
+    this.#hash = claimed === undefined ? createHash("sha256") : undefined;
   }
 
-  static async create(path: string): Promise<SpoolWriter> {
-    return new SpoolWriter(path, new BatchedFile(await open(path, "wx", 0o600)));
+  /** @param claimed the digest that stands for bytes which are checked later; hashing them twice would take time */
+  static async create(path: string, claimed?: string): Promise<SpoolWriter> {
+    return new SpoolWriter(path, new BatchedFile(await open(path, "wx", 0o600)), claimed);
   }
 
   /** Resolves when there is room for more. */
   async write(chunk: Uint8Array): Promise<void> {
-    this.#hash.update(chunk);
+    this.#hash?.update(chunk);
     if (this.#start.length < startBytes) {
       this.#start = Buffer.concat([this.#start, chunk.subarray(0, startBytes)]);
     }
@@ -49,7 +53,7 @@ export class SpoolWriter {
     return {
       path: this.#path,
       sizeBytes: this.#sizeBytes,
-      digest: `sha256:${this.#hash.digest("hex")}`,
+      digest: this.#hash ? `sha256:${this.#hash.digest("hex")}` : this.#claimed,
       start: this.#start,
     };
   }
@@ -59,9 +63,13 @@ export class SpoolWriter {
   }
 }
 
-/** Writes bytes into a new file. */
-export async function writeSpooled(bytes: AsyncIterable<Uint8Array>, path: string): Promise<SpooledFile> {
-  const writer = await SpoolWriter.create(path);
+/** Writes bytes into a new file. `claimed` is as for {@link SpoolWriter.create}. */
+export async function writeSpooled(
+  bytes: AsyncIterable<Uint8Array>,
+  path: string,
+  claimed?: string,
+): Promise<SpooledFile> {
+  const writer = await SpoolWriter.create(path, claimed);
   try {
     for await (const chunk of bytes) await writer.write(chunk);
     return await writer.finish();

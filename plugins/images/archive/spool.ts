@@ -8,6 +8,7 @@ import { join, posix } from "node:path";
 import { extract, type Header } from "tar-stream";
 import { ApiError, invalid, messageOf } from "../../../core/support/errors.ts";
 import { feed } from "./feed.ts";
+import { metadataLimitBytes, mostEntries } from "./limits.ts";
 import type { SpoolShare } from "./spool-budget.ts";
 import { type SpooledFile, writeSpooled } from "./spool-file.ts";
 import type { SpoolSpace } from "./spools.ts";
@@ -68,8 +69,6 @@ export const readFrom = (file: SpooledFile, offset: number): AsyncIterable<Uint8
 /** Leading slashes, `.` and `..` mean nothing inside a map. */
 const plainName = (name: string) => posix.normalize(`/${name}`).slice(1);
 
-const mostEntries = 20_000;
-
 /**
  * Spools a tar. Of two entries with one name the later counts, as when a tar is unpacked. Errors: `invalid` for what
  * is not a tar, ends early or has too many entries; `too-large` beyond the share; the signal's reason.
@@ -121,9 +120,19 @@ async function takeEntry(
   refuseSparse(header);
   const target = linkTarget(header);
   if (target !== undefined) archive.addLink(name, target);
-  if (type === "file" || type === "contiguous-file") archive.addFile(name, await writeSpooled(bytes, path));
-  // What else there may be, devices for one, means nothing in an image's archive.
+  if (type === "file" || type === "contiguous-file") {
+    archive.addFile(name, await writeSpooled(bytes, path, claimedDigest(header)));
+  } // What else there may be, devices for one, means nothing in an image's archive.
   else for await (const _ of bytes);
+}
+
+/**
+ * A layout names blobs by their digests. Small ones are hashed here, as they may be manifests; a large one can only be a
+ * layer, and a layer is checked by the store while it reads it.
+ */
+function claimedDigest({ name, size }: Header): string | undefined {
+  const hex = /^blobs\/sha256\/([0-9a-f]{64})$/.exec(plainName(name))?.[1];
+  return hex !== undefined && (size ?? 0) > metadataLimitBytes ? `sha256:${hex}` : undefined;
 }
 
 /** Their bytes are not the file's, and only a reader who knows the format can tell. */
