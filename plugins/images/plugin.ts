@@ -6,12 +6,14 @@ import { JobToken } from "../../core/kernel/tokens.ts";
 import { ImageLookupToken } from "../containers/backend.ts";
 import { ImagesToPushToken } from "../push/backend.ts";
 import { ImageCountsToken } from "../system/backend.ts";
+import { Spools, SpoolsToken } from "./archive/spools.ts";
 import { ImageStoreToken, RegistriesToken, RegistryLoginsToken } from "./backend.ts";
 import { ImageDistribution } from "./distribution.ts";
 import { HeldImages, HeldImagesToken } from "./held-images.ts";
 import { ImageTable, ImageTableToken } from "./image-table.ts";
 import { ImageHistory } from "./history.ts";
 import { TableImagesToPush } from "./images-to-push.ts";
+import { ImageImport, ImportToken } from "./import.ts";
 import { ImageInspect, inspectShapes } from "./inspect.ts";
 import { ImageList, listShapes } from "./list.ts";
 import { ImageLoad } from "./load.ts";
@@ -77,6 +79,8 @@ export default definePlugin<Settings>({
     scope.bind(RemoveToken, ImageRemove);
     scope.bind(DistributionToken, ImageDistribution);
     scope.bind(PruneToken, ImagePrune);
+    scope.bind(SpoolsToken, Spools);
+    scope.bind(ImportToken, ImageImport);
     scope.bind(LoadToken, ImageLoad);
     scope.bind(SaveToken, ImageSave);
   },

@@ -53,7 +53,11 @@ async function openJob(undo: Undo, daemon: Scope, host: FakeHost, id: string) {
   const scope = daemon.job(id);
   scope.bind(JobToken, { value: job });
   scope.bind(ImageStoreToken, { value: host.storeOfJob() });
-  images.job?.(scope, context({ defaultRegistry: "docker.io", loadLimitBytes: 1e9 }), job);
+  images.job?.(
+    scope,
+    context({ defaultRegistry: "docker.io", loadLimitBytes: 1e9, importFromUrls: true }),
+    job,
+  );
   system.job?.(scope, context({}), job);
   await scope.open();
   undo.add(`job ${id}'s scope`, () => scope.close());
