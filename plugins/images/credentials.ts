@@ -12,8 +12,13 @@ export function credentialsOf(header: string | undefined): RegistryCredentials |
   } catch {
     return undefined;
   }
+  return credentialsIn(raw ?? {});
+}
+
+/** The credentials in an object of the header's form, which entries of client configurations have too. */
+export function credentialsIn(raw: Readonly<Record<string, unknown>>): RegistryCredentials | undefined {
   const text = (name: string) => {
-    const value = raw?.[name];
+    const value = raw[name];
     return typeof value === "string" && value !== "" ? value : undefined;
   };
   const { username, password } = decodeAuth(text("auth"));

@@ -1,4 +1,4 @@
-import { inject, type Token, token } from "../../core/kernel/scope.ts";
+import { inject, optional, type Token, token } from "../../core/kernel/scope.ts";
 import {
   type ImageSource,
   type ImageStore,
@@ -6,6 +6,7 @@ import {
   type IngestObserver,
   type StoredImage,
 } from "./backend.ts";
+import { type CacheKeeper, CacheKeeperToken } from "./cache-keeper.ts";
 import { ImageTable, ImageTableToken } from "./image-table.ts";
 import type { Reference } from "./reference.ts";
 
@@ -19,13 +20,19 @@ export const HeldImagesToken: Token<HeldImages> = token("images.held");
 export class HeldImages {
   readonly #store: ImageStore;
   readonly #table: ImageTable;
+  readonly #keeper: CacheKeeper | undefined;
   readonly #leaving = new Map<string, StoredImage>();
   #ingesting = 0;
   #releasing: Promise<void> = Promise.resolve();
 
-  constructor(@inject(ImageStoreToken) store: ImageStore, @inject(ImageTableToken) table: ImageTable) {
+  constructor(
+    @inject(ImageStoreToken) store: ImageStore,
+    @inject(ImageTableToken) table: ImageTable,
+    @inject(optional(CacheKeeperToken)) keeper?: CacheKeeper,
+  ) {
     this.#store = store;
     this.#table = table;
+    this.#keeper = keeper;
   }
 
   /** Ingests an image, then names it. `check` may refuse what came; nothing is named then. */
@@ -39,7 +46,7 @@ export class HeldImages {
     this.#ingesting++;
     try {
       await this.#releasing;
-      const image = await this.#store.ingest(source, observe, signal);
+      const image = await this.#ingest(source, observe, signal);
       this.#leaving.set(image.id, image);
       check(image);
       await this.#table.add(image, references);
@@ -55,6 +62,18 @@ export class HeldImages {
     await this.#table.forget(image.id);
     this.#leaving.set(image.id, image);
     await this.#releaseUnused();
+  }
+
+  /** Ingests, and tells the cache's keeper whether a registry's image had to be downloaded. */
+  async #ingest(source: ImageSource, observe: IngestObserver, signal: AbortSignal): Promise<StoredImage> {
+    let isHit = true;
+    const image = await this.#store.ingest(source, (layer, progress) => {
+      if (progress.state === "downloading") isHit = false;
+      observe(layer, progress);
+    }, signal);
+    if (source.origin !== undefined) this.#keeper?.pulled(isHit);
+    else this.#keeper?.lookSoon();
+    return image;
   }
 
   async #releaseUnused(): Promise<void> {

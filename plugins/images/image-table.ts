@@ -1,11 +1,12 @@
 import { join } from "node:path";
 import type { Job } from "../../core/kernel/job.ts";
-import { inject, type Token, token } from "../../core/kernel/scope.ts";
+import { inject, optional, type Token, token } from "../../core/kernel/scope.ts";
 import { JobToken } from "../../core/kernel/tokens.ts";
 import { readJson, writeAtomically } from "../../core/support/atomic-file.ts";
 import { notFound } from "../../core/support/errors.ts";
 import type { ImageLookup, ImageUsers } from "../containers/backend.ts";
 import type { StoredImage } from "./backend.ts";
+import { type Preload, type PreloadedImage, PreloadToken } from "./preload.ts";
 import { familiar, parseReference, type Reference, withDefaultTag } from "./reference.ts";
 
 /** Job-scoped; the objects of this area take it from each other. */
@@ -38,17 +39,32 @@ export class ImageTable implements ImageLookup {
   readonly #path: string;
   readonly #images = new Map<string, { image: StoredImage; taggedAt?: string }>();
   readonly #references = new Map<string, string>();
+  readonly #preload: Pick<Preload, "list"> | undefined;
   #users: ImageUsers = () => [];
   #saving: Promise<void> = Promise.resolve();
 
-  constructor(@inject(JobToken) job: Job) {
+  /** @param preload what a new job's table starts with */
+  constructor(
+    @inject(JobToken) job: Job,
+    @inject(optional(PreloadToken)) preload?: Pick<Preload, "list">,
+  ) {
+    this.#preload = preload;
     this.#path = join(job.dir, "images.json");
   }
 
   async open(): Promise<void> {
     const saved = await readJson<Saved>(this.#path);
-    for (const each of saved?.images ?? []) this.#images.set(each.image.id, { ...each });
-    for (const [name, id] of Object.entries(saved?.references ?? {})) this.#references.set(name, id);
+    if (!saved) return this.#seed(this.#preload?.list() ?? []);
+    for (const each of saved.images ?? []) this.#images.set(each.image.id, { ...each });
+    for (const [name, id] of Object.entries(saved.references)) this.#references.set(name, id);
+  }
+
+  /** Nothing is written: a table that nobody changed is seeded again. */
+  #seed(preloaded: readonly PreloadedImage[]): void {
+    for (const { image, names } of preloaded) {
+      this.#images.set(image.id, { image });
+      for (const name of names) this.#references.set(name, image.id);
+    }
   }
 
   askForUsers(users: ImageUsers): void {

@@ -1,20 +1,27 @@
 /** The images area: what the job has, and how it comes by it. */
-import { contractVersion, definePlugin } from "../../core/kernel/plugin.ts";
+import { contractVersion, definePlugin, type PluginContext } from "../../core/kernel/plugin.ts";
 import { route } from "../../core/kernel/route.ts";
-import { type Token, token } from "../../core/kernel/scope.ts";
-import { JobToken } from "../../core/kernel/tokens.ts";
+import { type Binder, type Token, token } from "../../core/kernel/scope.ts";
+import { DaemonToken, JobToken } from "../../core/kernel/tokens.ts";
 import { ImageLookupToken } from "../containers/backend.ts";
+import { CacheAdminToken } from "../control/backend.ts";
 import { ImageCountsToken } from "../system/backend.ts";
-import { ImageStoreToken, RegistriesToken } from "./backend.ts";
+import { ImageCacheToken, ImageStoreToken, RegistriesToken } from "./backend.ts";
+import { KeptCache } from "./cache-admin.ts";
+import { CacheKeeper, CacheKeeperToken } from "./cache-keeper.ts";
+import { watermarksOf, WatermarksToken } from "./cache-settings.ts";
 import { HeldImages, HeldImagesToken } from "./held-images.ts";
 import { ImageTable, ImageTableToken } from "./image-table.ts";
 import { ImageInspect, inspectShapes } from "./inspect.ts";
 import { ImageList, listShapes } from "./list.ts";
 import { ImageLoad } from "./load.ts";
 import { TableCounts, TableLookup } from "./lookup.ts";
+import { Preload, type PreloadPlan, PreloadToken } from "./preload.ts";
+import { readCredentials } from "./preload-credentials.ts";
+import { preloadReferences } from "./preload-settings.ts";
 import { ImagePull } from "./pull.ts";
 import { ImageRemove } from "./remove.ts";
-import { Settings, SettingsToken } from "./settings.ts";
+import { checkSettings, PluginSettings, SettingsToken } from "./settings.ts";
 import { ImageTag } from "./tag.ts";
 
 const ListToken: Token<ImageList> = token("images.list");
@@ -24,13 +31,16 @@ const TagToken: Token<ImageTag> = token("images.tag");
 const RemoveToken: Token<ImageRemove> = token("images.remove");
 const LoadToken: Token<ImageLoad> = token("images.load");
 
-export default definePlugin<Settings>({
+const PreloadPlanToken: Token<PreloadPlan> = token("images.preload-plan");
+
+export default definePlugin<PluginSettings>({
   id: "images",
   contract: contractVersion,
   summary: "Lists, inspects, pulls, loads, tags and removes the job's images",
-  provides: [ImageLookupToken, ImageCountsToken],
-  requires: [ImageStoreToken, RegistriesToken, JobToken],
-  settings: Settings,
+  provides: [ImageLookupToken, ImageCountsToken, CacheAdminToken],
+  requires: [ImageStoreToken, ImageCacheToken, RegistriesToken, DaemonToken, JobToken],
+  settings: PluginSettings,
+  configure: checkSettings,
   routes: [
     route("GET", "/images/json", ListToken, "list", { shapes: listShapes }),
     route("GET", "/images/{name...}/json", InspectToken, "inspect", { shapes: inspectShapes }),
@@ -39,6 +49,11 @@ export default definePlugin<Settings>({
     route("POST", "/images/{name...}/tag", TagToken, "tag"),
     route("DELETE", "/images/{name...}", RemoveToken, "remove"),
   ],
+  async start({ settings: { preloadCredentials } }) {
+    if (preloadCredentials !== undefined) await readCredentials(preloadCredentials);
+  },
+  daemon: bindCache,
+  describe: (scope) => ({ warnings: scope.get(PreloadToken).warnings() }),
   job(scope, { settings }) {
     scope.bind(SettingsToken, { value: settings });
     scope.bind(ImageTableToken, ImageTable);
@@ -53,3 +68,20 @@ export default definePlugin<Settings>({
     scope.bind(LoadToken, ImageLoad);
   },
 });
+
+/** Binds what looks after the images that outlive jobs. */
+function bindCache(scope: Binder, { settings }: PluginContext<PluginSettings>): void {
+  const plan = {
+    references: preloadReferences(settings),
+    credentialsPath: settings.preloadCredentials,
+    defaultRegistry: settings.defaultRegistry,
+  };
+  scope.bind(WatermarksToken, { value: watermarksOf(settings.cache) });
+  scope.bind(CacheKeeperToken, CacheKeeper);
+  scope.bind(CacheAdminToken, KeptCache);
+  scope.bind(PreloadPlanToken, { value: plan });
+  scope.bind(PreloadToken, {
+    class: Preload,
+    inject: [PreloadPlanToken, RegistriesToken, ImageCacheToken, CacheKeeperToken, DaemonToken],
+  });
+}

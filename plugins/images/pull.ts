@@ -16,11 +16,9 @@ import { type HeldImages, HeldImagesToken } from "./held-images.ts";
 import { type ImageTable, ImageTableToken } from "./image-table.ts";
 import { hostPlatform, parsePlatform } from "./platform.ts";
 import { progressOf, pullLine } from "./progress.ts";
-import { defaultDomain, familiar, familiarName, parseWithTag, type Reference } from "./reference.ts";
+import { familiar, familiarName, parseWithTag, type Reference } from "./reference.ts";
+import { namesOf, remoteOf } from "./remote.ts";
 import { type Settings, SettingsToken } from "./settings.ts";
-
-/** Docker Hub's registry has another name than the images it serves. */
-const hubHost = "registry-1.docker.io";
 
 /** What one request pulls. */
 interface Wish {
@@ -111,22 +109,11 @@ export class ImagePull {
   }
 
   #remote(reference: Reference): RemoteReference {
-    const { domain, path, tag, digest } = reference;
-    const standard = this.#settings.defaultRegistry;
-    const official = standard === defaultDomain ? hubHost : standard;
-    const registry = domain === defaultDomain ? official : domain;
-    return { registry, repository: path, name: familiarName(reference), tag, digest };
+    return remoteOf(reference, this.#settings.defaultRegistry);
   }
 }
 
 const isOne = ({ tag, digest }: Reference) => tag !== undefined || digest !== undefined;
-
-/** The names an image gets by being pulled: its tag, and the digest the registry knows it by. */
-function namesOf(reference: Reference, { digest }: ResolvedImage): Reference[] {
-  const { domain, path } = reference;
-  const byDigest = { domain, path, digest };
-  return reference.digest === undefined ? [reference, byDigest] : [byDigest];
-}
 
 /** A reference with both is pulled, and named, by its digest. */
 const asNamed = ({ domain, path, tag, digest }: Reference): Reference =>

@@ -6,6 +6,15 @@ import { createHash } from "node:crypto";
  */
 export const uncompressedLabel = "containerd.io/uncompressed";
 
+/**
+ * Label of a manifest: when an ingest last used it, as ISO time. Written a moment after, so that no pull waits for it;
+ * what is used least recently leaves the cache first.
+ */
+export const usedLabel = "berth/used";
+
+/** Start of the labels of a manifest that tell, in clear, an origin it came from as a whole: for listings. */
+export const namePrefix = "berth/name.";
+
 const originPrefix = "berth/origin.";
 const completePrefix = "berth/complete.";
 
