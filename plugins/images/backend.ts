@@ -122,13 +122,14 @@ export interface StoredManifest {
 export interface ImageStore {
   /**
    * Brings the image into the store, unpacks it and holds it for this job until {@link release}. Bytes the host has
-   * are reused only if this origin served those very bytes before. Idempotent.
+   * are reused only if this origin served those very bytes before, or anybody did to a pull without credentials; an
+   * archive brings its own. The index and the attestations are held with the image. Idempotent.
    *
    * Errors: `invalid` for a manifest, config or layer that lies or breaks a limit; `unavailable` when the engine is
    * down; the signal's reason when it fires. A failed ingest leaves the store as it was.
    */
   ingest(source: ImageSource, observe: IngestObserver, signal: AbortSignal): Promise<StoredImage>;
-  /** The job lets go of an image. Unknown ids are fine. */
+  /** The job lets go of an image, its index and its attestations. Unknown ids are fine. */
   release(image: StoredImage): Promise<void>;
   /**
    * The bytes of a blob of an image that the job holds, exactly as they came: a manifest, an index, a configuration
@@ -137,6 +138,15 @@ export interface ImageStore {
    * Errors: `internal` when the blob is not there, `unavailable` when the engine is down, the signal's reason.
    */
   read(blob: Descriptor, offset: number, signal: AbortSignal): AsyncIterable<Uint8Array>;
+  /**
+   * The bytes of a manifest or an index that the store has a copy of, when this origin is on record as having served
+   * them, or anybody did to a pull without credentials; undefined otherwise. For a registry client that was just told
+   * the digest by the origin, with the job's authorisation: it need not ask for the bytes. They may be no manifest
+   * at all: a registry can serve anything under any name.
+   *
+   * Errors: `unavailable` when the engine is down.
+   */
+  knownManifest(origin: string, digest: string): Promise<Uint8Array | undefined>;
 }
 
 /** Job-scoped; an engine provides it. */
