@@ -202,7 +202,7 @@ export interface ImageCache {
    */
   pin(source: ImageSource, observe: IngestObserver, signal: AbortSignal): Promise<StoredImage>;
   /** Lets go of all pinned images but these. Returns those of them that are pinned and there. */
-  keepPinned(digests: readonly string[]): Promise<readonly string[]>;
+  keepPinned(images: readonly StoredImage[]): Promise<readonly StoredImage[]>;
 }
 
 /** Daemon-scoped; an engine provides it. */

@@ -84,6 +84,11 @@ export class CacheKeeper implements Managed {
     if (!isHit) this.lookSoon();
   }
 
+  /** Notes that a job had these images until now. Nobody waits for it, and nobody misses it when it fails. */
+  usedUntilNow(digests: readonly string[]): void {
+    this.#cache.touch(digests).catch(() => {});
+  }
+
   /** Something was stored: looks at the watermarks in a moment. */
   lookSoon(): void {
     this.#lookAt(Math.max(Date.now(), this.#restUntil));

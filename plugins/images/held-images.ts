@@ -21,6 +21,8 @@ export class HeldImages {
   readonly #store: ImageStore;
   readonly #table: ImageTable;
   readonly #keeper: CacheKeeper | undefined;
+  /** Manifests of registries' images that the job had. */
+  readonly #used = new Set<string>();
   readonly #leaving = new Map<string, StoredImage>();
   #ingesting = 0;
   #releasing: Promise<void> = Promise.resolve();
@@ -64,6 +66,11 @@ export class HeldImages {
     await this.#releaseUnused();
   }
 
+  /** The job had its images until now: what a long job used is not old when it ends. */
+  close(): void {
+    if (this.#used.size > 0) this.#keeper?.usedUntilNow([...this.#used]);
+  }
+
   /** Ingests, and tells the cache's keeper whether a registry's image had to be downloaded. */
   async #ingest(source: ImageSource, observe: IngestObserver, signal: AbortSignal): Promise<StoredImage> {
     let isHit = true;
@@ -71,8 +78,12 @@ export class HeldImages {
       if (progress.state === "downloading") isHit = false;
       observe(layer, progress);
     }, signal);
-    if (source.origin !== undefined) this.#keeper?.pulled(isHit);
-    else this.#keeper?.lookSoon();
+    if (source.origin === undefined) {
+      this.#keeper?.lookSoon();
+    } else {
+      this.#used.add(source.manifest.digest);
+      this.#keeper?.pulled(isHit);
+    }
     return image;
   }
 

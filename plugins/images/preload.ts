@@ -106,9 +106,9 @@ export class Preload implements Managed {
     const saved = (await readJson<Saved>(this.#path))?.images ?? {};
     const wanted = this.#plan.references.map(familiar);
     const known = wanted.flatMap((name) => Object.hasOwn(saved, name) ? [[name, saved[name]!] as const] : []);
-    const kept = await this.#cache.keepPinned(known.map(([, { image }]) => image.manifest.digest));
+    const kept = await this.#cache.keepPinned(known.map(([, { image }]) => image));
     for (const [name, preloaded] of known) {
-      if (kept.includes(preloaded.image.manifest.digest)) this.#images.set(name, preloaded);
+      if (kept.includes(preloaded.image)) this.#images.set(name, preloaded);
     }
   }
 

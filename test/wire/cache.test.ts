@@ -43,11 +43,11 @@ async function pullInPassing(undo: Undo, daemon: TestDaemon, reference: string):
 }
 
 test("evicts the least recently used images when the cache is above highBytes, and none that a job holds", async (undo) => {
+  const config = "[plugins.images.cache]\nhighBytes = 7000000\nlowBytes = 5000000\n";
+  const daemon = await startDaemon(undo, { config });
   const registry = await startRegistry(undo);
   const digests: string[] = [];
   for (const tag of ["0", "1", "2", "3"]) digests.push(await registry.push(await megabyte(), "noise", tag));
-  const config = "[plugins.images.cache]\nhighBytes = 7000000\nlowBytes = 5000000\n";
-  const daemon = await startDaemon(undo, { config });
   const live = await daemon.job(undo);
   const docker = new Docker(live.socketPath);
   await docker.ok(["pull", "-q", `${registry.host}/noise:0`]);
@@ -67,10 +67,10 @@ test("evicts the least recently used images when the cache is above highBytes, a
 });
 
 test("lists, counts and prunes the cache, and says what it did", async (undo) => {
+  const daemon = await startDaemon(undo);
   const registry = await startRegistry(undo);
   const kept = await registry.push(await megabyte(), "team/kept", "1");
   const gone = await registry.push(await megabyte(), "team/gone", "1");
-  const daemon = await startDaemon(undo);
   const words = (...all: string[]) => berth("cache", ...all, "--data-dir", daemon.dataDir);
   const job = await daemon.job(undo, { id: "holder" });
   await new Docker(job.socketPath).ok(["pull", "-q", `${registry.host}/team/kept:1`]);

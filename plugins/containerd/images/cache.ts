@@ -16,6 +16,7 @@ import { contentResource, jobLabel } from "../lease.ts";
 import type { Settings } from "../settings.ts";
 import { GraphReader, type StoreGraph } from "./cache-graph.ts";
 import { namePrefix, usedLabel } from "./labels.ts";
+import { rootsOf } from "./manifests.ts";
 import { cacheLeaseId, ingestLabel, type SharedImages } from "./shared-images.ts";
 import { ContainerdImageStore } from "./store.ts";
 
@@ -120,15 +121,18 @@ export class ContainerdImageCache implements ImageCache {
     return this.#pinStore.ingest(source, observe, signal);
   }
 
-  async keepPinned(digests: readonly string[]): Promise<readonly string[]> {
+  async keepPinned(images: readonly StoredImage[]): Promise<readonly StoredImage[]> {
     try {
       const pinned = await this.#listed(pinLeaseId);
+      if (pinned.length === 0) return [];
+      const wanted = new Set(images.flatMap(rootsOf));
       const { leases } = this.#connection;
-      for (const digest of pinned.filter((each) => !digests.includes(each))) {
+      for (const digest of pinned.filter((each) => !wanted.has(each))) {
         await unlessMissing(leases.deleteResource({ id: pinLeaseId, resource: contentResource(digest) }));
       }
       const graph = await this.#graphs.read();
-      return digests.filter((digest) => pinned.includes(digest) && graph.blob(digest) !== undefined);
+      const isKept = (digest: string) => pinned.includes(digest) && graph.blob(digest) !== undefined;
+      return images.filter((image) => rootsOf(image).every(isKept));
     } catch (error) {
       throw engineError(error, "cannot let go of preloaded images");
     }
@@ -144,10 +148,11 @@ export class ContainerdImageCache implements ImageCache {
     const pieces = new Map(
       digests.flatMap((digest) => before.piecesOf(digest)).map((piece) => [piece.id, piece]),
     );
-    for (const digest of digests) {
-      await unlessMissing(leases.deleteResource({ id: cacheLeaseId, resource: contentResource(digest) }));
-    }
-    await this.#collect();
+    await this.#collectAfter(async () => {
+      for (const digest of digests) {
+        await unlessMissing(leases.deleteResource({ id: cacheLeaseId, resource: contentResource(digest) }));
+      }
+    });
     const after = await this.#graphs.read();
     const removed: string[] = [];
     for (const digest of digests) {
@@ -158,12 +163,19 @@ export class ContainerdImageCache implements ImageCache {
     return { removed, freedBytes: before.presentBytes(all) - after.presentBytes(all) };
   }
 
-  /** Resolves when containerd has collected what no lease keeps. The lease is swept like an ingest's if we die. */
-  async #collect(): Promise<void> {
+  /**
+   * Resolves when containerd has collected what no lease keeps after the work: it does so when a lease goes. The
+   * lease is there before, so that the next daemon finds it if we die, sweeps it, and has that collected.
+   */
+  async #collectAfter(work: () => Promise<void>): Promise<void> {
     const { leases } = this.#connection;
     const id = `berth-collect-${process.pid}-${++this.#removals}`;
     await unlessPresent(leases.create({ id, labels: { [ingestLabel]: nobody } }));
-    await unlessMissing(leases.delete({ id, sync: true }));
+    try {
+      await work();
+    } finally {
+      await unlessMissing(leases.delete({ id, sync: true }));
+    }
   }
 
   async #holders(): Promise<Holders> {
