@@ -108,13 +108,15 @@ export class CacheKeeper implements Managed {
     const removed: CachedImage[] = [];
     let freedBytes = 0;
     let neededBytes = 0;
+    let chosen: readonly CachedImage[] = [];
     const choice: Choice = (images, disk) => {
       neededBytes = drain.neededBytes(images, disk);
-      return neededBytes > 0 ? oldestFor(neededBytes, images) : [];
+      return chosen = neededBytes > 0 ? oldestFor(neededBytes, images) : [];
     };
     for (let round = 0; round < maxRounds; round++) {
       const one = await this.#evict(choice, "above a watermark");
-      if (one.removed.length === 0) break;
+      // A job may have taken hold of what was chosen: then others are.
+      if (chosen.length === 0) break;
       removed.push(...one.removed);
       freedBytes += one.freedBytes;
     }
