@@ -1,20 +1,21 @@
 import { readFile } from "node:fs/promises";
 import { messageOf } from "../../core/support/errors.ts";
 import type { RegistryCredentials } from "./backend.ts";
-import { credentialsIn } from "./credentials.ts";
-import { defaultDomain } from "./reference.ts";
-
-/** Names that Docker Hub has in credential files. */
-const hubNames = new Set(["index.docker.io", "registry-1.docker.io", defaultDomain]);
+import { readEntry } from "./credentials.ts";
+import { registryOfAddress } from "./remote.ts";
+import type { Settings } from "./settings.ts";
 
 /** What a file in the format of docker's config.json says of each registry. */
-export type CredentialsByRegistry = (domain: string) => RegistryCredentials | undefined;
+export type CredentialsByRegistry = (registry: string) => RegistryCredentials | undefined;
 
 /**
  * Reads the `auths` of a file that `docker login` wrote. Errors name the file: it cannot be read, is not JSON, or
  * leaves the credentials to a helper program, which is not run.
  */
-export async function readCredentials(path: string): Promise<CredentialsByRegistry> {
+export async function readCredentials(
+  path: string,
+  settings: Pick<Settings, "defaultRegistry">,
+): Promise<CredentialsByRegistry> {
   const file = await parse(path);
   for (const field of ["credsStore", "credHelpers"]) {
     if (file[field]) {
@@ -26,9 +27,9 @@ export async function readCredentials(path: string): Promise<CredentialsByRegist
   const auths = isObject(file["auths"]) ? file["auths"] : {};
   const known = new Map<string, RegistryCredentials | undefined>();
   for (const [name, entry] of Object.entries(auths)) {
-    if (isObject(entry)) known.set(domainOf(name), credentialsIn(entry));
+    if (isObject(entry)) known.set(registryOfAddress(name, settings), readEntry(entry));
   }
-  return (domain) => known.get(domain);
+  return (registry) => known.get(registry);
 }
 
 async function parse(path: string): Promise<Record<string, unknown>> {
@@ -45,9 +46,3 @@ async function parse(path: string): Promise<Record<string, unknown>> {
 
 const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === "object" && value !== null && !Array.isArray(value);
-
-/** The registry that an entry is for: entries are hosts, or URLs as `https://index.docker.io/v1/`. */
-function domainOf(name: string): string {
-  const host = name.replace(/^https?:\/\//, "").split("/", 1)[0] ?? "";
-  return hubNames.has(host) ? defaultDomain : host;
-}

@@ -1,7 +1,7 @@
 import { isAbsolute } from "node:path";
 import { Type } from "typebox";
 import { messageOf } from "../../core/support/errors.ts";
-import { parseReference, type Reference, withDefaultTag } from "./reference.ts";
+import { parseReference, type Reference, refuseAmbiguous, withDefaultTag } from "./reference.ts";
 
 /** The keys of `[plugins.images]` that say what every job has from its start. */
 export const preloadSettings = {
@@ -33,7 +33,9 @@ export function preloadReferences(
   }
   return preload.map((text, index) => {
     try {
-      return withDefaultTag(parseReference(text));
+      const reference = withDefaultTag(parseReference(text));
+      refuseAmbiguous(reference);
+      return reference;
     } catch (error) {
       throw new Error(`preload.${index}: ${messageOf(error)}: ${text}`, { cause: error });
     }

@@ -6,7 +6,7 @@ import { readJson, writeAtomically } from "../../core/support/atomic-file.ts";
 import { pause } from "../../core/support/deadline.ts";
 import { messageOf } from "../../core/support/errors.ts";
 import { Turns } from "../../core/support/turns.ts";
-import type { ImageCache, Registries, StoredImage } from "./backend.ts";
+import type { ImageCache, Registries, RegistryCredentials, StoredImage } from "./backend.ts";
 import type { CacheKeeper } from "./cache-keeper.ts";
 import { hostPlatform } from "./platform.ts";
 import { readCredentials } from "./preload-credentials.ts";
@@ -16,8 +16,8 @@ import { familiar, type Reference } from "./reference.ts";
 /** An image that every job has from its start, with the names it has there. */
 export interface PreloadedImage {
   readonly image: StoredImage;
-  /** Familiar form, as a pull gives them: with a tag, and with the digest. */
-  readonly names: readonly string[];
+  /** As a pull names it: by its tag, and by the digest the registry knows it by. */
+  readonly references: readonly Reference[];
 }
 
 /** Daemon-scoped; the objects of this area take it from each other. */
@@ -35,6 +35,9 @@ export interface PreloadPlan {
 const pullsAtOnce = 2;
 const firstPauseMs = 1_000;
 const longestPauseMs = 60_000;
+
+/** Manifests are asked for once a start: there is nothing to save. */
+const noneKnown = () => Promise.resolve(undefined);
 
 /** What the file holds: what the last daemon knew, for the time until this one has asked the registries. */
 interface Saved {
@@ -129,16 +132,23 @@ export class Preload implements Managed {
   async #pull(reference: Reference, name: string): Promise<void> {
     const { signal } = this.#closing;
     signal.throwIfAborted();
-    const { credentialsPath, defaultRegistry } = this.#plan;
-    const credentials = credentialsPath && (await readCredentials(credentialsPath))(reference.domain);
-    const remote = remoteOf(reference, defaultRegistry);
-    const resolved = await this.#registries.resolve(remote, hostPlatform(), credentials || undefined, signal);
+    const remote = remoteOf(reference, this.#plan);
+    const credentials = await this.#credentialsFor(remote.registry);
+    const resolved = await this.#registries.resolve(remote, hostPlatform(), credentials, signal, noneKnown);
     const image = await this.#cache.pin(resolved.source, () => {}, signal);
-    this.#images.set(name, { image, names: namesOf(reference, resolved).map(familiar) });
+    this.#images.set(name, { image, references: namesOf(reference, resolved) });
     this.#problems.delete(name);
     await this.#save();
     this.#log.info({ image: name, digest: resolved.digest }, "image preloaded");
     this.#keeper.lookSoon();
+  }
+
+  /** Read each time: whoever writes the file may renew it. */
+  async #credentialsFor(registry: string): Promise<RegistryCredentials | undefined> {
+    const { credentialsPath } = this.#plan;
+    return credentialsPath === undefined
+      ? undefined
+      : (await readCredentials(credentialsPath, this.#plan))(registry);
   }
 
   #note(name: string, problem: string): void {

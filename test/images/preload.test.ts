@@ -12,15 +12,18 @@ import images from "../../plugins/images/plugin.ts";
 import { Preload, type PreloadPlan } from "../../plugins/images/preload.ts";
 import { readCredentials } from "../../plugins/images/preload-credentials.ts";
 import { preloadReferences } from "../../plugins/images/preload-settings.ts";
+import { familiar } from "../../plugins/images/reference.ts";
 import { ImageRemove } from "../../plugins/images/remove.ts";
+import { ImageRemover } from "../../plugins/images/remover.ts";
 import { silent } from "../../core/support/logger.ts";
 import { facts } from "../support/facts.ts";
 import { assert, eventually, rejection, test } from "../support/test.ts";
-import { FakeRegistries, openArea } from "./area.ts";
+import { FakeRegistries, openArea, request } from "./area.ts";
 import { FakeCache } from "./fake-cache.ts";
 import { smallImage } from "./small-image.ts";
 
 const reference = "registry.test/app:1";
+const hub = { defaultRegistry: "docker.io" };
 
 /** A registry that is down while it is told so. */
 class Registry extends FakeRegistries {
@@ -69,7 +72,10 @@ test("names an image as a pull does, and gives it to a job with nothing written 
   const { preload, cache } = await startPreload(undo, ["registry.test/app"], { registry });
   await there(preload);
   const { digest } = image.source.manifest;
-  assert.equal(preload.list()[0]!.names, ["registry.test/app:latest", `registry.test/app@${digest}`]);
+  assert.equal(preload.list()[0]!.references.map(familiar), [
+    "registry.test/app:latest",
+    `registry.test/app@${digest}`,
+  ]);
   const { job } = await openArea(undo);
   const table = new ImageTable(job, preload);
   await table.open();
@@ -98,7 +104,9 @@ test("a job removes a preloaded image for itself alone, and for good", async (un
   };
   const table = await open();
   const held = new HeldImages(cache.job("one").store, table);
-  await new ImageRemove(table, held).remove({ params: { name: reference }, query: query() } as never);
+  await new ImageRemove(table, new ImageRemover(table, held)).remove(
+    request({ name: reference }),
+  );
   assert.equal(table.list(), []);
   assert.equal((await open()).list(), []);
   assert.is((await open(await temporary(undo))).list().length, 1);
@@ -186,7 +194,7 @@ test("reads Docker Hub's credentials by any name it has in such files", async (u
     const name of ["https://index.docker.io/v1/", "index.docker.io", "docker.io", "registry-1.docker.io"]
   ) {
     await writeFile(path, JSON.stringify({ auths: { [name]: { identitytoken: "t" } } }));
-    assert.is((await readCredentials(path))("docker.io")?.identitytoken, "t", name);
+    assert.is((await readCredentials(path, hub))("registry-1.docker.io")?.identitytoken, "t", name);
   }
 });
 
@@ -194,18 +202,18 @@ test("refuses credentials that it cannot read, naming the file and telling nothi
   const path = join(await temporary(undo), "config.json");
   const problem = async (content: string) => {
     await writeFile(path, content);
-    return (await rejection(readCredentials(path))).message;
+    return (await rejection(readCredentials(path, hub))).message;
   };
   assert.is(await problem(`{"auths": secret}`), `${path} is not JSON`);
   assert.is(await problem("[]"), `${path} is no JSON object`);
   assert.match(await problem(`{"credsStore": "pass"}`), `${path}: credsStore is not supported`);
   assert.match(await problem(`{"credHelpers": {"a.test": "x"}}`), "credHelpers is not supported");
   assert.match(
-    (await rejection(readCredentials("/nonexistent/config.json"))).message,
+    (await rejection(readCredentials("/nonexistent/config.json", hub))).message,
     "/nonexistent/config.json cannot be read",
   );
   await writeFile(path, `{"auths": {"a.test": 5, "b.test": null, "c.test": {"auth": 7}}}`);
-  const known = await readCredentials(path);
+  const known = await readCredentials(path, hub);
   assert.equal(["a.test", "b.test", "c.test", "__proto__"].map(known), [
     undefined,
     undefined,
@@ -231,5 +239,3 @@ async function serving(texts: readonly string[]): Promise<Registry> {
   registry.images.set(reference, await smallImage(texts));
   return registry;
 }
-
-const query = () => ({ text: () => undefined, flag: () => false });

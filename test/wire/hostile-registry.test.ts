@@ -1,11 +1,11 @@
 /** Registries that lie, break or stall: a clear error each, and the next image runs as if nothing had been. */
 import { existsSync, rmSync, statfsSync } from "node:fs";
-import { createGzip } from "node:zlib";
+import { createGzip, gzipSync } from "node:zlib";
 import { Readable } from "node:stream";
 import { createHash } from "node:crypto";
 import { pack } from "tar-stream";
 import type { Undo } from "../../core/support/undo.ts";
-import { gzippedLayer, type Layer, layerOf, plainLayer } from "../contract/image-store-fixtures.ts";
+import { gzippedLayer, type Layer, layerOf, plainLayer, sha256 } from "../contract/image-store-fixtures.ts";
 import { buildImage } from "../support/busybox-image.ts";
 import { call, must } from "../support/engine-api.ts";
 import { type FakeRegistry, startFakeRegistry } from "../support/fake-registry.ts";
@@ -49,7 +49,15 @@ async function staysIntact(undo: Undo, { registry, job }: Scene): Promise<void> 
   }
 }
 
-const busyboxLayer = async (): Promise<Layer> => gzippedLayer((await buildImage()).layers[0]!);
+const emptyMember = gzipSync(Buffer.alloc(0));
+let copies = 0;
+
+/** Other bytes each time, with the same files: what one job pulled as nobody is there for all the others. */
+async function busyboxLayer(): Promise<Layer> {
+  const { blob, diffId, descriptor } = gzippedLayer((await buildImage()).layers[0]!);
+  const copy = Buffer.concat([blob, ...Array<Buffer>(++copies).fill(emptyMember)]);
+  return { blob: copy, diffId, descriptor: { ...descriptor, digest: sha256(copy), sizeBytes: copy.length } };
+}
 
 test("refuses a layer with other bytes", async (undo) => {
   const all = await scene(undo);
