@@ -6,10 +6,11 @@ import { berth } from "../cli/berth.ts";
 import { tarOf } from "../contract/image-store-fixtures.ts";
 import { buildImage, type BuiltImage, digestOf } from "../support/busybox-image.ts";
 import { temporaryDir } from "../control/fakes.ts";
-import { startDaemon, type TestDaemon } from "../support/daemon.ts";
+import { startDaemon, type TestDaemon, watchedDataDir } from "../support/daemon.ts";
 import { Docker } from "../support/docker-cli.ts";
 import { freePort, registryPassword, registryUser, startRegistry } from "../support/registry.ts";
 import { assert, eventually, test } from "../support/test.ts";
+import { size } from "../support/wire.ts";
 import type { Undo } from "../../core/support/undo.ts";
 
 /** An image of one incompressible megabyte: two on disk, packed and unpacked. */
@@ -24,16 +25,8 @@ async function megabyte(): Promise<BuiltImage> {
   return { tags: [], id: digestOf(config), config, layers: [layer] };
 }
 
-async function cacheJson(daemon: TestDaemon, ...words: string[]) {
-  const { stdout, stderr, exitCode } = await berth(
-    ...["cache", ...words, "--json", "--data-dir", daemon.dataDir],
-  );
-  assert.is(exitCode, 0, stderr);
-  return JSON.parse(stdout);
-}
-
 const cached = async (daemon: TestDaemon): Promise<string[]> =>
-  (await cacheJson(daemon, "ls")).map(({ digest }: { digest: string }) => digest);
+  (await daemon.control.listCache({})).images.map(({ digest }) => digest);
 
 /** Pulls in a job that closes right after. */
 async function pullInPassing(undo: Undo, daemon: TestDaemon, reference: string): Promise<void> {
@@ -53,14 +46,13 @@ test("evicts the least recently used images when the cache is above highBytes, a
   await docker.ok(["pull", "-q", `${registry.host}/noise:0`]);
   await pullInPassing(undo, daemon, `${registry.host}/noise:1`);
   await pullInPassing(undo, daemon, `${registry.host}/noise:2`);
-  // Used again: 1 is now the least recently used of those that may go.
   assert.equal((await cached(daemon)).sort(), [digests[0], digests[1], digests[2]].sort());
   await pullInPassing(undo, daemon, `${registry.host}/noise:3`);
   await eventually("the cache to shrink", async () => (await cached(daemon)).length === 2);
   assert.equal((await cached(daemon)).sort(), [digests[0], digests[3]].sort());
   assert.is((await docker.ok(["images", "-q"])).split("\n").length, 1);
-  const { cacheBytes, evictedImages, evictedBytes } = await cacheJson(daemon, "stats");
-  assert.ok(cacheBytes < 5_000_000 && evictedImages === 2 && evictedBytes > 4_000_000);
+  const { cacheBytes, evictedImages, evictedBytes } = await daemon.control.cacheStats({});
+  assert.ok(cacheBytes < 5_000_000n && evictedImages === 2n && evictedBytes > 4_000_000n);
   assert.match(await daemon.log(), "images evicted");
   // What was evicted comes back when a job asks for it.
   await docker.ok(["pull", "-q", `${registry.host}/noise:1`]);
@@ -130,8 +122,37 @@ test("gives every job the preloaded images when their registry comes up late", a
   await cli(one).ok(["rmi", "-f", reference]);
   assert.is(await cli(one).ok(["images", "-q"]), "");
   assert.is(await cli(two).ok(["images", "-q", "--no-trunc"]), image.id);
-  assert.is((await cacheJson(daemon, "ls"))[0].preloaded, true);
-  assert.equal((await cacheJson(daemon, "prune", "--all")).removed, []);
+  assert.is((await daemon.control.listCache({})).images[0]!.preloaded, true);
+  const { removed } = await daemon.control.pruneCache({ what: { case: "all", value: true } });
+  assert.equal(removed, []);
   assert.is(await cli(two).ok(["run", "--rm", reference, "echo", "ran"]), "ran");
   assert.is((await cli(two).run(["info"])).stderr.includes("preloaded image"), false);
+});
+
+test("a daemon killed in the middle of an eviction leaves a store that the next one uses", async (undo) => {
+  const dataDir = await watchedDataDir(undo);
+  const registry = await startRegistry(undo);
+  const tags = ["0", "1", "2", "3"];
+  for (const tag of tags) await registry.push(await megabyte(), "noise", tag);
+  for (const afterMs of [4, 0, 12].slice(0, size(3, 1))) {
+    const first = await startDaemon(undo, { dataDir });
+    const job = await first.job(undo);
+    await new Docker(job.socketPath).ok(["pull", "-aq", `${registry.host}/noise`]);
+    await job.close();
+    const pruning = first.control.pruneCache({ what: { case: "all", value: true } }).catch(() => {});
+    await new Promise((resolve) => setTimeout(resolve, afterMs));
+    await first.kill();
+    await pruning;
+    const second = await startDaemon(undo, { dataDir });
+    const next = await second.job(undo);
+    const docker = new Docker(next.socketPath);
+    await docker.ok(["pull", "-aq", `${registry.host}/noise`]);
+    assert.is((await docker.ok(["images", "-q"])).split("\n").length, tags.length);
+    assert.is((await cached(second)).length, tags.length);
+    await next.close();
+    const { removed } = await second.control.pruneCache({ what: { case: "all", value: true } });
+    assert.is(removed.length, tags.length);
+    assert.is((await second.control.cacheStats({})).cacheBytes, 0n);
+    await second.stop();
+  }
 });

@@ -15,6 +15,7 @@ import type { Info as Blob } from "../gen/content_pb.ts";
 import { contentResource, jobLabel } from "../lease.ts";
 import type { Settings } from "../settings.ts";
 import { GraphReader, type StoreGraph } from "./cache-graph.ts";
+import { rootChainId } from "./chain-id.ts";
 import { namePrefix, usedLabel } from "./labels.ts";
 import { rootsOf } from "./manifests.ts";
 import { cacheLeaseId, ingestLabel, type SharedImages } from "./shared-images.ts";
@@ -130,12 +131,20 @@ export class ContainerdImageCache implements ImageCache {
       for (const digest of pinned.filter((each) => !wanted.has(each))) {
         await unlessMissing(leases.deleteResource({ id: pinLeaseId, resource: contentResource(digest) }));
       }
-      const graph = await this.#graphs.read();
-      const isKept = (digest: string) => pinned.includes(digest) && graph.blob(digest) !== undefined;
-      return images.filter((image) => rootsOf(image).every(isKept));
+      const kept = await Promise.all(images.map((image) => this.#isWhole(image, pinned)));
+      return images.filter((_, at) => kept[at]);
     } catch (error) {
       throw engineError(error, "cannot let go of preloaded images");
     }
+  }
+
+  /** Whether an image can be run as it is: unpacked for another snapshotter it cannot. */
+  async #isWhole(image: StoredImage, listed: readonly string[]): Promise<boolean> {
+    const roots = rootsOf(image);
+    if (!roots.every((digest) => listed.includes(digest))) return false;
+    const infos = await Promise.all(roots.map((digest) => this.#shared.blobs.info(digest)));
+    const top = rootChainId(image.config);
+    return infos.every(Boolean) && (top === undefined || await this.#shared.unpacker.has(top));
   }
 
   /**
