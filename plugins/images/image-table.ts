@@ -1,12 +1,13 @@
 import { join } from "node:path";
 import type { Job } from "../../core/kernel/job.ts";
-import { inject, type Token, token } from "../../core/kernel/scope.ts";
+import { inject, optional, type Token, token } from "../../core/kernel/scope.ts";
 import { JobToken } from "../../core/kernel/tokens.ts";
 import { readJson, writeAtomically } from "../../core/support/atomic-file.ts";
 import { internal, notFound } from "../../core/support/errors.ts";
 import type { ImageLookup, ImageUsers } from "../containers/backend.ts";
 import type { StoredImage } from "./backend.ts";
 import { ImageNames, type NameTarget } from "./names.ts";
+import { type Preload, PreloadToken } from "./preload.ts";
 import {
   familiar,
   isDigest,
@@ -54,21 +55,36 @@ export class ImageTable implements ImageLookup {
   readonly #path: string;
   readonly #images = new Map<string, Entry>();
   readonly #names = new ImageNames();
+  readonly #preload: Pick<Preload, "list"> | undefined;
   #users: ImageUsers = () => [];
   #saving: Promise<void> = Promise.resolve();
 
-  constructor(@inject(JobToken) job: Job) {
+  /** @param preload what a new job's table starts with */
+  constructor(
+    @inject(JobToken) job: Job,
+    @inject(optional(PreloadToken)) preload?: Pick<Preload, "list">,
+  ) {
+    this.#preload = preload;
     this.#path = join(job.dir, "images.json");
   }
 
   async open(): Promise<void> {
     const saved = await readJson<Saved>(this.#path);
+    if (!saved) return this.#seed();
     const targets = new Map<string, NameTarget>();
-    for (const { image, taggedAt } of saved?.images ?? []) {
+    for (const { image, taggedAt } of saved.images) {
       this.#put(image).taggedAt = taggedAt;
       targets.set(image.manifest.digest, targetOf(image));
     }
-    this.#names.load(saved?.references ?? {}, (digest) => targets.get(digest));
+    this.#names.load(saved.references, (digest) => targets.get(digest));
+  }
+
+  /** Nothing is written: a table that nobody changed is seeded again. */
+  #seed(): void {
+    for (const { image, references } of this.#preload?.list() ?? []) {
+      this.#put(image);
+      for (const reference of references) this.#name(reference, image);
+    }
   }
 
   askForUsers(users: ImageUsers): void {

@@ -19,7 +19,7 @@ import { type ImageImport, ImportToken } from "./import.ts";
 import { hostPlatform, mismatch, parsePlatform, suits } from "./platform.ts";
 import { progressOf, pullLine } from "./progress.ts";
 import { familiar, familiarName, parseWithTag, type Reference, refuseAmbiguous } from "./reference.ts";
-import { remoteOf } from "./remote.ts";
+import { namesOf, remoteOf } from "./remote.ts";
 import { type Settings, SettingsToken } from "./settings.ts";
 
 /** What one request pulls. */
@@ -128,13 +128,6 @@ export class ImagePull {
 }
 
 const isOne = ({ tag, digest }: Reference) => tag !== undefined || digest !== undefined;
-
-/** The names an image gets by being pulled: its tag, and the digest the registry knows it by. */
-function namesOf(reference: Reference, { digest }: ResolvedImage): Reference[] {
-  const { domain, path } = reference;
-  const byDigest = { domain, path, digest };
-  return reference.digest === undefined ? [reference, byDigest] : [byDigest];
-}
 
 /** A reference with both is pulled, and named, by its digest. */
 const asNamed = ({ domain, path, tag, digest }: Reference): Reference =>

@@ -1,8 +1,10 @@
 import { type Static, Type } from "typebox";
 import { type Token, token } from "../../core/kernel/scope.ts";
+import { CacheSettings, watermarksOf } from "./cache-settings.ts";
+import { preloadReferences, preloadSettings } from "./preload-settings.ts";
 
-/** The `[plugins.images]` table. */
-export const Settings = Type.Object({
+/** What the job-scoped objects of this area read of the `[plugins.images]` table. */
+export const AreaSettings = Type.Object({
   defaultRegistry: Type.String({
     default: "docker.io",
     minLength: 1,
@@ -23,7 +25,23 @@ export const Settings = Type.Object({
   }),
 }, { additionalProperties: false });
 
-export type Settings = Static<typeof Settings>;
+export type Settings = Static<typeof AreaSettings>;
+
+/** The whole table, with what concerns the daemon and no job. */
+export const PluginSettings = Type.Object({
+  ...AreaSettings.properties,
+  ...preloadSettings,
+  cache: CacheSettings,
+}, { additionalProperties: false });
+
+export type PluginSettings = Static<typeof PluginSettings>;
+
+/** Checks what a schema cannot say. Errors start with the key. */
+export function checkSettings(settings: PluginSettings): PluginSettings {
+  watermarksOf(settings.cache);
+  preloadReferences(settings);
+  return settings;
+}
 
 /** Job-scoped; the objects of this area take it from each other. */
 export const SettingsToken: Token<Settings> = token("images.settings");
