@@ -63,6 +63,12 @@ export const settingsSchema = Type.Object({
     minimum: 1024,
     description: "Size an image's configuration may have; it is held in memory.",
   }),
+  maxAttestationBytes: Type.Integer({
+    default: 64 * 1024 * 1024,
+    minimum: 0,
+    description:
+      "Size that the attestations of one image may have together, such as its provenance and list of contents. They are kept with it for push and save.",
+  }),
   maxLayerBytes: Type.Integer({
     default: 20 * 1024 ** 3,
     minimum: 1024,

@@ -83,9 +83,12 @@ export interface ImageSource extends SourceManifest {
   read(blob: Descriptor, offset: number, signal: AbortSignal): AsyncIterable<Uint8Array>;
 }
 
-/** How one layer is getting on, for progress lines. `current` and `total` in bytes. */
+/**
+ * How one layer is getting on, for progress lines. `current` and `total` in bytes. All that an ingest may fetch are
+ * `waiting` first; those that others keep from starting at once are then `queued`.
+ */
 export type LayerProgress =
-  | { readonly state: "waiting" | "verifying" | "downloaded" | "done" | "exists" }
+  | { readonly state: "waiting" | "queued" | "verifying" | "downloaded" | "done" | "exists" }
   | { readonly state: "downloading" | "extracting"; readonly current: number; readonly total: number };
 
 export type IngestObserver = (layer: Descriptor, progress: LayerProgress) => void;
@@ -122,13 +125,14 @@ export interface StoredManifest {
 export interface ImageStore {
   /**
    * Brings the image into the store, unpacks it and holds it for this job until {@link release}. Bytes the host has
-   * are reused only if this origin served those very bytes before. Idempotent.
+   * are reused only if this origin served those very bytes before, or anybody did to a pull without credentials; an
+   * archive brings its own. The index and the attestations are held with the image. Idempotent.
    *
    * Errors: `invalid` for a manifest, config or layer that lies or breaks a limit; `unavailable` when the engine is
    * down; the signal's reason when it fires. A failed ingest leaves the store as it was.
    */
   ingest(source: ImageSource, observe: IngestObserver, signal: AbortSignal): Promise<StoredImage>;
-  /** The job lets go of an image. Unknown ids are fine. */
+  /** The job lets go of an image, its index and its attestations. Unknown ids are fine. */
   release(image: StoredImage): Promise<void>;
   /**
    * The bytes of a blob of an image that the job holds, exactly as they came: a manifest, an index, a configuration
@@ -137,6 +141,15 @@ export interface ImageStore {
    * Errors: `internal` when the blob is not there, `unavailable` when the engine is down, the signal's reason.
    */
   read(blob: Descriptor, offset: number, signal: AbortSignal): AsyncIterable<Uint8Array>;
+  /**
+   * The bytes of a manifest or an index that the store has a copy of, when this origin is on record as having served
+   * them, or anybody did to a pull without credentials; undefined otherwise. For a registry client that was just told
+   * the digest by the origin, with the job's authorisation: it need not ask for the bytes. They may be no manifest
+   * at all: a registry can serve anything under any name.
+   *
+   * Errors: `unavailable` when the engine is down.
+   */
+  knownManifest(origin: string, digest: string): Promise<Uint8Array | undefined>;
 }
 
 /** Job-scoped; an engine provides it. */
@@ -175,26 +188,63 @@ export interface ResolvedImage {
   readonly digest: string;
 }
 
+/**
+ * The bytes of a manifest that this origin served before, if they are still there. Asked before the registry for what
+ * an index lists: the index's own request has shown that the job may have it. The bytes are verified by who asked.
+ */
+export type KnownManifest = (origin: string, digest: string) => Promise<Uint8Array | undefined>;
+
+/** What a reference names, without fetching an image. Docker's `DistributionInspect`. */
+export interface RemoteDescription {
+  readonly descriptor: Descriptor;
+  /** Empty when a manifest's configuration names no platform. */
+  readonly platforms: readonly RemotePlatform[];
+}
+
+/** A platform as an index or an image configuration tells it. Source: OCI image spec, "Image Index". */
+export interface RemotePlatform extends Platform {
+  readonly osVersion?: string;
+  readonly osFeatures?: readonly string[];
+}
+
+/** A registry took the credentials. */
+export interface AcceptedLogin {
+  /** Stands for the password from now on, where the registry's token server gave one. */
+  readonly identityToken?: string;
+}
+
 /** A client of image registries. */
 export interface Registries {
   /**
    * Asks the registry what a reference means, with these credentials. Errors in Docker's words: `not-found` for
    * an unknown manifest or repository, `unauthorized` for refused credentials, `invalid` for a hostile or
-   * unsupported manifest or no manifest for the platform, `internal` when the registry cannot be reached.
+   * unsupported manifest or no manifest for the platform, `unavailable` when it asks for fewer requests, `internal`
+   * when the registry cannot be reached.
    */
   resolve(
     reference: RemoteReference,
     platform: Platform,
     credentials: RegistryCredentials | undefined,
     signal: AbortSignal,
+    known: KnownManifest,
   ): Promise<ResolvedImage>;
+  /** What a reference names, for `GET /distribution/{name}/json`. Errors as {@link resolve}, without its prefixes. */
+  describe(
+    reference: RemoteReference,
+    credentials: RegistryCredentials | undefined,
+    signal: AbortSignal,
+  ): Promise<RemoteDescription>;
   /**
    * Finds out whether a registry takes these credentials, for `docker login`. Errors: `unauthorized` when it does
    * not, otherwise as {@link resolve}.
    *
    * @param serverAddress as clients keep it: a host with optional port, or a URL; empty is Docker Hub
    */
-  login(serverAddress: string, credentials: RegistryCredentials, signal: AbortSignal): Promise<void>;
+  login(
+    serverAddress: string,
+    credentials: RegistryCredentials,
+    signal: AbortSignal,
+  ): Promise<AcceptedLogin>;
   /** The tags of a repository, for `pull --all-tags`. */
   tags(
     reference: RemoteReference,
@@ -205,3 +255,30 @@ export interface Registries {
 
 /** Daemon-scoped; the registry plugin provides it. */
 export const RegistriesToken: Token<Registries> = token("images.registries");
+
+/**
+ * As whom one job speaks to registries: what a request says, or else what the job logged in with. Kept in memory
+ * only, and gone with the job.
+ */
+export interface RegistryLogins {
+  /** Logs in and, when the registry takes the credentials, keeps them for this job. Errors: {@link Registries.login}. */
+  login(
+    serverAddress: string,
+    credentials: RegistryCredentials,
+    signal: AbortSignal,
+  ): Promise<AcceptedLogin>;
+  /**
+   * The credentials for a request of this job. `X-Registry-Auth` decides when it is there, and an empty one means
+   * nobody; then the registry's entry in `X-Registry-Config`; then the job's login.
+   *
+   * @param headers by lower-case name
+   * @param registry the host asked, {@link RemoteReference.registry}
+   */
+  credentialsFor(
+    headers: Readonly<Record<string, string | undefined>>,
+    registry: string,
+  ): RegistryCredentials | undefined;
+}
+
+/** Job-scoped; the images area provides it. */
+export const RegistryLoginsToken: Token<RegistryLogins> = token("images.registry-logins");

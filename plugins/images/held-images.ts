@@ -13,13 +13,14 @@ import type { Reference } from "./reference.ts";
 export const HeldImagesToken: Token<HeldImages> = token("images.held");
 
 /**
- * Brings images into the job and lets go of them. The store holds an image once a job however often it was
- * ingested, so letting go waits until no ingest is under way that might be bringing the same one.
+ * Brings images into the job and lets go of them. The store holds an image once a job and manifest however often it
+ * was ingested, so letting go waits until no ingest is under way that might be bringing the same one.
  */
 export class HeldImages {
   readonly #store: ImageStore;
   readonly #table: ImageTable;
-  readonly #leaving = new Map<string, StoredImage>();
+  /** What the store holds for the job, by digest of the manifest. */
+  readonly #held = new Map<string, StoredImage>();
   #ingesting = 0;
   #releasing: Promise<void> = Promise.resolve();
 
@@ -28,39 +29,41 @@ export class HeldImages {
     this.#table = table;
   }
 
-  /** Ingests an image, then names it. `check` may refuse what came; nothing is named then. */
+  open(): void {
+    for (const image of this.#table.allManifests()) this.#held.set(image.manifest.digest, image);
+  }
+
+  /** Ingests an image, then names it. */
   async bring(
     source: ImageSource,
     references: readonly Reference[],
     observe: IngestObserver,
     signal: AbortSignal,
-    check: (image: StoredImage) => void = () => {},
   ): Promise<StoredImage> {
     this.#ingesting++;
     try {
       await this.#releasing;
       const image = await this.#store.ingest(source, observe, signal);
-      this.#leaving.set(image.id, image);
-      check(image);
+      this.#held.set(image.manifest.digest, image);
       await this.#table.add(image, references);
       return image;
     } finally {
       this.#ingesting--;
-      await this.#releaseUnused();
+      await this.releaseUnused();
     }
   }
 
   /** Forgets an image and gives it back to the store. */
   async drop(image: StoredImage): Promise<void> {
     await this.#table.forget(image.id);
-    this.#leaving.set(image.id, image);
-    await this.#releaseUnused();
+    await this.releaseUnused();
   }
 
-  async #releaseUnused(): Promise<void> {
+  /** Gives back what the table let go of, now or when the last ingest ended. */
+  async releaseUnused(): Promise<void> {
     if (this.#ingesting > 0) return;
-    const unused = [...this.#leaving.values()].filter(({ id }) => !this.#table.has(id));
-    this.#leaving.clear();
+    const unused = [...this.#held.values()].filter((image) => !this.#table.holds(image));
+    for (const { manifest } of unused) this.#held.delete(manifest.digest);
     const before = this.#releasing;
     const work = before.then(async () => {
       for (const image of unused) await this.#store.release(image);

@@ -6,30 +6,32 @@ import {
   type ImageStore,
   ImageStoreToken,
   type RegistryCredentials,
+  type RegistryLogins,
+  RegistryLoginsToken,
   type StoredImage,
 } from "./backend.ts";
-import { credentialsOf } from "./credentials.ts";
 import { type ImageTable, ImageTableToken } from "./image-table.ts";
-import { defaultDomain, familiarName, parseReference, parseWithTag, type Reference } from "./reference.ts";
+import { familiarName, parseReference, parseWithTag, type Reference } from "./reference.ts";
+import { registryOf } from "./remote.ts";
 import { type Settings, SettingsToken } from "./settings.ts";
-
-/** Docker Hub's registry has another name than the images it serves. */
-const hubHost = "registry-1.docker.io";
 
 /** The part of this area that the push area sees. */
 export class TableImagesToPush implements ImagesToPush {
   readonly #table: ImageTable;
   readonly #store: ImageStore;
   readonly #settings: Settings;
+  readonly #logins: RegistryLogins;
 
   constructor(
     @inject(ImageTableToken) table: ImageTable,
     @inject(ImageStoreToken) store: ImageStore,
     @inject(SettingsToken) settings: Settings,
+    @inject(RegistryLoginsToken) logins: RegistryLogins,
   ) {
     this.#table = table;
     this.#store = store;
     this.#settings = settings;
+    this.#logins = logins;
   }
 
   target(name: string, tag: string): PushTarget {
@@ -37,7 +39,7 @@ export class TableImagesToPush implements ImagesToPush {
     const { domain, path } = reference;
     const familiar = familiarName(reference);
     return {
-      remote: { registry: this.#registryOf(domain), repository: path, name: familiar },
+      remote: { registry: registryOf(domain, this.#settings), repository: path, name: familiar },
       fullName: `${domain}/${path}`,
       name: familiar,
       ...(reference.tag !== undefined && { tag: reference.tag }),
@@ -46,8 +48,8 @@ export class TableImagesToPush implements ImagesToPush {
     };
   }
 
-  credentials(_target: PushTarget, header: string | undefined): RegistryCredentials | undefined {
-    return credentialsOf(header);
+  credentials({ remote }: PushTarget, header: string | undefined): RegistryCredentials | undefined {
+    return this.#logins.credentialsFor({ "x-registry-auth": header }, remote.registry);
   }
 
   find(name: string): StoredImage {
@@ -75,12 +77,6 @@ export class TableImagesToPush implements ImagesToPush {
     ).filter(({ reference }) => familiarName(reference) === repository);
     const tags = found.flatMap(({ image, reference: { tag } }) => tag === undefined ? [] : [{ tag, image }]);
     return { isKnown: found.length > 0, tags: tags.sort((a, b) => a.tag < b.tag ? -1 : 1) };
-  }
-
-  #registryOf(domain: string): string {
-    if (domain !== defaultDomain) return domain;
-    const { defaultRegistry } = this.#settings;
-    return defaultRegistry === defaultDomain ? hubHost : defaultRegistry;
   }
 }
 

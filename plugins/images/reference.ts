@@ -83,6 +83,12 @@ export function parseWithTag(repository: string, tag: string): Reference {
     checkDigest(tag);
     return { domain: reference.domain, path: reference.path, digest: tag };
   }
+  return withTag(reference, tag);
+}
+
+/** With this tag in place of its own, or as it is for an empty one. Errors: `invalid` in Docker's words. */
+export function withTag(reference: Reference, tag: string): Reference {
+  if (!tag) return reference;
   if (!wholeTag.test(tag)) throw invalid("invalid tag format");
   return { ...reference, tag };
 }
@@ -104,4 +110,15 @@ export function familiar(reference: Reference): string {
   const tag = reference.tag === undefined ? "" : `:${reference.tag}`;
   const digest = reference.digest === undefined ? "" : `@${reference.digest}`;
   return familiarName(reference) + tag + digest;
+}
+
+/** Refuses a repository called like a digest's algorithm: `sha256:ab` is an ID. Errors: `invalid` in Docker's words. */
+export function refuseAmbiguous(reference: Reference): void {
+  if (familiarName(reference) !== "sha256") return;
+  throw invalid("refusing to create an ambiguous tag using digest algorithm as name");
+}
+
+/** The whole reference with nothing left out: `docker.io/library/busybox:latest`. */
+export function canonical({ domain, path, tag, digest }: Reference): string {
+  return `${domain}/${path}${tag === undefined ? "" : `:${tag}`}${digest === undefined ? "" : `@${digest}`}`;
 }

@@ -24,7 +24,7 @@ export type Appended =
   | { readonly outcome: "gone" }
   | { readonly outcome: "too-large"; readonly refusal: Error };
 
-type Sent = Pick<Exchange, "method" | "headers" | "body" | "answerTimeoutMs">;
+type Sent = Pick<Exchange, "method" | "headers" | "body" | "answerTimeoutMs" | "tries">;
 
 /** What an upload's requests go through. */
 export interface UploadParts {
@@ -85,7 +85,7 @@ export class UploadPlace {
 
   /** Asks the registry how far the upload is; false when it has none any more, or does not tell. */
   async locate(sentBytes: number, signal: AbortSignal): Promise<boolean> {
-    const answer = await this.#send({ method: "GET", headers: {} }, signal);
+    const answer = await this.#send({ method: "GET", headers: {}, tries: 1 }, signal);
     if (answer.status >= 400 && answer.status < 429) return answer.discard(), false;
     this.#movedOn(await accepted(answer, [202, 204]));
     const told = rangeEnd(answer);

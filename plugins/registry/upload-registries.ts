@@ -1,28 +1,27 @@
 import type { RegistryCredentials, RemoteReference } from "../images/backend.ts";
 import type { PushRegistries, PushRepository } from "../push/backend.ts";
-import { isLoopback } from "./registries.ts";
+import type { Network } from "./network.ts";
 import type { Settings } from "./settings.ts";
-import { Transport } from "./transport.ts";
 import { HttpPushRepository } from "./upload-repository.ts";
 
-/** The upload side of the registry client: stateless but for kept connections. */
+/** The upload side of the registry client. Pushes go to the registry itself: mirrors are for reading. */
 export class HttpPushRegistries implements PushRegistries {
-  readonly #transport: Transport;
-  readonly #settings: Settings;
+  readonly #network: Network;
+  readonly #commitTimeoutMs: number;
 
-  constructor(settings: Settings) {
-    this.#transport = new Transport(settings);
-    this.#settings = settings;
+  constructor(network: Network, { commitTimeoutMs }: Pick<Settings, "commitTimeoutMs">) {
+    this.#network = network;
+    this.#commitTimeoutMs = commitTimeoutMs;
   }
 
   repository(target: RemoteReference, credentials: RegistryCredentials | undefined): PushRepository {
-    const { plainHttp, commitTimeoutMs } = this.#settings;
-    const plain = isLoopback(target.registry) || plainHttp.includes(target.registry);
-    const base = new URL(`${plain ? "http" : "https"}://${target.registry}`);
-    return new HttpPushRepository(target, { base, transport: this.#transport, credentials, commitTimeoutMs });
-  }
-
-  close(): void {
-    this.#transport.close();
+    const { transport, hosts } = this.#network;
+    const base = hosts.address(target.registry);
+    return new HttpPushRepository(target, {
+      base,
+      transport,
+      credentials,
+      commitTimeoutMs: this.#commitTimeoutMs,
+    });
   }
 }

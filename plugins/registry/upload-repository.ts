@@ -80,7 +80,7 @@ export class HttpPushRepository implements PushRepository {
   #has(path: string, headers: Record<string, string>, signal: AbortSignal): Promise<boolean> {
     return retried(signal, async () => {
       const url = this.#address(path);
-      const answer = await this.#session.request({ method: "HEAD", url, headers, signal });
+      const answer = await this.#session.request({ method: "HEAD", url, headers, signal, tries: 1 });
       await answer.whole(0);
       if (answer.status === 404) return false;
       if (answer.status >= 200 && answer.status < 300) return true;

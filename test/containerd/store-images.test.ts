@@ -1,20 +1,13 @@
 import { readdir, readFile } from "node:fs/promises";
-import { gzipSync } from "node:zlib";
 import type { ApiError } from "../../core/support/errors.ts";
 import { ContainerdConnection, underLease } from "../../plugins/containerd/connection.ts";
-import { isNotFound } from "../../plugins/containerd/errors.ts";
 import { chainIds, rootChainId } from "../../plugins/containerd/images/chain-id.ts";
 import { cacheLeaseId } from "../../plugins/containerd/images/shared-images.ts";
 import { jobLeaseId } from "../../plugins/containerd/lease.ts";
-import {
-  gzippedLayer,
-  imageOf,
-  type Layer,
-  layerOf,
-  sha256,
-  tarOf,
-} from "../contract/image-store-fixtures.ts";
+import { imageOf, layerOf, sha256 } from "../contract/image-store-fixtures.ts";
 import { assert, eventually, rejection, test } from "../support/test.ts";
+import { gzipBomb } from "./store-bombs.ts";
+import { contents } from "./store-contents.ts";
 import { containerdDirectory, privateContainerd, supervisorFor } from "./store-containerd.ts";
 import { TestStores } from "./store-jobs.ts";
 
@@ -128,7 +121,7 @@ test("stops a layer that unpacks to more than maxLayerBytes, and gives the disk 
   const { supervisor, connection } = supervisorFor(undo, dir);
   await supervisor.open();
   const stores = await TestStores.open(undo, connection, { settings: { maxLayerBytes: 4_000_000 } });
-  const bomb = await zeros(1024);
+  const bomb = await gzipBomb(1024);
   const error = await rejection(stores.job("one").store.ingest(imageOf([bomb], undefined), quiet, never));
   assert.is((error as ApiError).kind, "invalid");
   assert.match(error.message, "more than 4000000 bytes (maxLayerBytes)");
@@ -239,47 +232,3 @@ test("names chains as the OCI image specification does", () => {
   assert.equal(chainIds([]), []);
   assert.equal(chainIds([a, b]), [a, sha256(Buffer.from(`${a} ${b}`))]);
 });
-
-/** Everything that containerd has in the connection's namespace. */
-async function contents({ content, snapshots, leases }: ContainerdConnection) {
-  const blobs: string[] = [];
-  for await (const { info } of content.list({})) blobs.push(...info.map(({ digest }) => digest));
-  const names: string[] = [];
-  try {
-    for await (const { info } of snapshots.list({ snapshotter: "overlayfs" })) {
-      names.push(...info.map(({ name }) => name));
-    }
-  } catch (error) {
-    if (!isNotFound(error)) throw error;
-  }
-  const held = (await leases.list({})).leases.map(({ id }) => id);
-  const writes = (await content.listStatuses({})).statuses.map(({ ref }) => ref);
-  return { blobs: blobs.sort(), snapshots: names.sort(), leases: held.sort(), writes };
-}
-
-/** A layer that is one file of so many MiB of zeros, compressed bit by bit so that this process stays small. */
-async function zeros(mebibytes: number): Promise<Layer> {
-  const empty = await tarOf({ "zeros": "" });
-  const header = Buffer.from(empty.subarray(0, 512));
-  const sizeBytes = mebibytes * 1024 * 1024;
-  header.write(sizeBytes.toString(8).padStart(11, "0"), 124, "ascii");
-  header.fill(" ", 148, 156);
-  const sum = header.reduce((total, byte) => total + byte, 0);
-  header.write(`${sum.toString(8).padStart(6, "0")}\0 `, 148, "ascii");
-  // gzip members one after the other are one gzip file.
-  const block = gzipSync(Buffer.alloc(1024 * 1024));
-  const blob = Buffer.concat([
-    gzipSync(header),
-    ...Array(mebibytes).fill(block),
-    gzipSync(Buffer.alloc(1024)),
-  ]);
-  return {
-    ...gzippedLayer(Buffer.alloc(0)),
-    blob,
-    descriptor: {
-      mediaType: "application/vnd.oci.image.layer.v1.tar+gzip",
-      digest: sha256(blob),
-      sizeBytes: blob.length,
-    },
-  };
-}

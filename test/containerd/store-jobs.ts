@@ -18,6 +18,7 @@ export const testSettings: Settings = {
   concurrentLayers: 3,
   maxLayers: 128,
   maxConfigBytes: 8 * 1024 * 1024,
+  maxAttestationBytes: 1024 * 1024,
   maxLayerBytes: 1024 ** 3,
   maxLayerFiles: 100_000,
 };

@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { gzipSync } from "node:zlib";
 import { pack } from "tar-stream";
 import { pause } from "../../core/support/deadline.ts";
-import type { Descriptor, ImageSource } from "../../plugins/images/backend.ts";
+import type { Descriptor, Document, ImageSource, SourceManifest } from "../../plugins/images/backend.ts";
 
 export const sha256 = (bytes: Uint8Array): string =>
   `sha256:${createHash("sha256").update(bytes).digest("hex")}`;
@@ -84,10 +84,69 @@ export function imageOf(layers: readonly Layer[], origin: string | undefined, li
   return new FakeSource(origin, configDescriptor, layers.map((layer) => layer.descriptor), blobs);
 }
 
+/** Bytes as a document of this kind. */
+export const documentOf = (bytes: Uint8Array, mediaType: string): Document => ({
+  mediaType,
+  digest: sha256(bytes),
+  sizeBytes: bytes.length,
+  bytes,
+});
+
+const inOciTerms = ({ mediaType, digest, sizeBytes }: Descriptor) => ({
+  mediaType,
+  digest,
+  size: sizeBytes,
+});
+
+/** A manifest that names these blobs. */
+export const manifestOf = (config: Descriptor, layers: readonly Descriptor[]): Document =>
+  documentOf(
+    Buffer.from(JSON.stringify({
+      schemaVersion: 2,
+      mediaType: "application/vnd.oci.image.manifest.v1+json",
+      config: inOciTerms(config),
+      layers: layers.map(inOciTerms),
+    })),
+    "application/vnd.oci.image.manifest.v1+json",
+  );
+
+/** An index that lists these manifests. */
+export const indexOf = (manifests: readonly Descriptor[]): Document =>
+  documentOf(
+    Buffer.from(JSON.stringify({ schemaVersion: 2, manifests: manifests.map(inOciTerms) })),
+    "application/vnd.oci.image.index.v1+json",
+  );
+
+/** An attestation with these statements, which the source serves from now on. */
+export function attestationOf(source: FakeSource, statements: readonly string[]): SourceManifest {
+  const serve = (text: string, mediaType: string) => {
+    const { bytes, ...descriptor } = documentOf(Buffer.from(text), mediaType);
+    source.blobs.set(descriptor.digest, bytes);
+    return descriptor;
+  };
+  const config = serve(`{"of":${JSON.stringify(statements)}}`, "application/vnd.oci.image.config.v1+json");
+  const layers = statements.map((text) => serve(text, "application/vnd.in-toto+json"));
+  return { manifest: manifestOf(config, layers), config, layers };
+}
+
+/** Puts an image behind an index that lists it with attestations, and with manifests of other platforms. */
+export function indexed(
+  source: FakeSource,
+  attestations: readonly SourceManifest[],
+  others: readonly Descriptor[] = [],
+): FakeSource {
+  source.index = indexOf([source.manifest, ...attestations.map((each) => each.manifest), ...others]);
+  source.attestations = attestations;
+  return source;
+}
+
 /** A source that counts what was read from it. */
 export class FakeSource implements ImageSource {
   readonly origin: string | undefined;
   readonly manifest: ImageSource["manifest"];
+  index?: Document;
+  attestations?: readonly SourceManifest[];
+  anonymous?: boolean;
   readonly config: Descriptor;
   readonly layers: readonly Descriptor[];
   /** The digests that were read, one entry a read. */
@@ -108,22 +167,11 @@ export class FakeSource implements ImageSource {
     layers: readonly Descriptor[],
     blobs: Map<string, Uint8Array>,
   ) {
-    const bytes = Buffer.from(JSON.stringify({
-      schemaVersion: 2,
-      mediaType: "application/vnd.oci.image.manifest.v1+json",
-      config: { mediaType: config.mediaType, digest: config.digest, size: config.sizeBytes },
-      layers: layers.map(({ mediaType, digest, sizeBytes }) => ({ mediaType, digest, size: sizeBytes })),
-    }));
     this.origin = origin;
     this.config = config;
     this.layers = layers;
     this.blobs = blobs;
-    this.manifest = {
-      mediaType: "application/vnd.oci.image.manifest.v1+json",
-      digest: sha256(bytes),
-      sizeBytes: bytes.length,
-      bytes,
-    };
+    this.manifest = manifestOf(config, layers);
   }
 
   async *read(blob: Descriptor, offset: number, signal: AbortSignal): AsyncGenerator<Uint8Array> {

@@ -2,32 +2,20 @@
  * What every ImageStore must do, whatever engine is behind it. A test file of an implementation calls
  * {@link imageStoreContract} and so runs all of it.
  */
-import { ApiError } from "../../core/support/errors.ts";
 import type { Undo } from "../../core/support/undo.ts";
-import type {
-  Descriptor,
-  ImageSource,
-  ImageStore,
-  LayerProgress,
-  StoredImage,
-} from "../../plugins/images/backend.ts";
+import type { Descriptor, LayerProgress } from "../../plugins/images/backend.ts";
 import { assert, rejection, test } from "../support/test.ts";
 import { gzippedLayer, imageOf, layerOf, plainLayer, sha256, tarOf } from "./image-store-fixtures.ts";
-
-/** One engine with its jobs, for one test; closed by `undo`. */
-export interface ImageStoreHarness {
-  openJob(id: string): Promise<ImageStore>;
-}
-
-const never = new AbortController().signal;
-const quiet = () => {};
-const take = (store: ImageStore, source: ImageSource): Promise<StoredImage> =>
-  store.ingest(source, quiet, never);
+import { indexBehaviours } from "./image-store-index.ts";
+import { rightsBehaviours } from "./image-store-rights.ts";
+import { type ImageStoreHarness, never, quiet, readAll, refused, take } from "./image-store-harness.ts";
 
 /** Registers the suite's tests. @param name of the implementation, put before each sentence */
 export function imageStoreContract(name: string, start: (undo: Undo) => Promise<ImageStoreHarness>): void {
   const behaviour = (sentence: string, body: (engine: ImageStoreHarness) => Promise<void>) =>
     test(`${name}: ${sentence}`, async (undo) => body(await start(undo)));
+  indexBehaviours(behaviour);
+  rightsBehaviours(behaviour);
 
   behaviour("stores an image and says what it is", async (engine) => {
     const store = await engine.openJob("one");
@@ -307,11 +295,7 @@ export function imageStoreContract(name: string, start: (undo: Undo) => Promise<
     const layer = await layerOf({ "noise": Buffer.alloc(300_000, "noise ") });
     const source = imageOf([layer], "registry.test/app");
     const image = await take(store, source);
-    const read = async (blob: Descriptor, offset: number) => {
-      const chunks: Uint8Array[] = [];
-      for await (const chunk of store.read(blob, offset, never)) chunks.push(chunk);
-      return Buffer.concat(chunks);
-    };
+    const read = (blob: Descriptor, offset: number) => readAll(store, blob, offset);
     assert.is(sha256(await read(image.manifest, 0)), image.manifest.digest);
     assert.is(sha256(await read(image.configBlob, 0)), image.id);
     assert.ok(Buffer.from(layer.blob).equals(await read(image.layers[0]!, 0)));
@@ -328,11 +312,4 @@ export function imageStoreContract(name: string, start: (undo: Undo) => Promise<
     await store.release(first);
     await take(store, imageOf([layer], "registry.test/app"));
   });
-}
-
-/** The error is an `invalid` one with these words. */
-function refused(error: Error, words: string): void {
-  assert.instance(error, ApiError, error.stack);
-  assert.is((error as ApiError).kind, "invalid", error.message);
-  assert.match(error.message, words);
 }

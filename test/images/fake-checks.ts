@@ -2,24 +2,55 @@
 import { createHash } from "node:crypto";
 import { gunzipSync } from "node:zlib";
 import { internal, invalid } from "../../core/support/errors.ts";
-import type { Descriptor, ImageConfig, ImageSource } from "../../plugins/images/backend.ts";
+import type { Descriptor, ImageConfig, ImageSource, SourceManifest } from "../../plugins/images/backend.ts";
 
 export const digestOf = (bytes: Uint8Array | string): string =>
   `sha256:${createHash("sha256").update(bytes).digest("hex")}`;
 
 const isDigest = (digest: unknown) => typeof digest === "string" && /^sha256:[0-9a-f]{64}$/.test(digest);
 
-/** The manifest's bytes and the kinds of its layers. */
-export function checkSource({ manifest, config, layers }: ImageSource): void {
-  for (const { digest } of [manifest, config, ...layers]) {
-    if (!isDigest(digest)) throw invalid(`"${digest}" is no sha256 digest`);
-  }
-  verify(manifest, manifest.bytes);
-  checkNames(manifest, [config, ...layers]);
-  for (const { mediaType } of layers) {
+/** The bytes of the manifests and the index, and the kinds of the layers. */
+export function checkSource(source: ImageSource): void {
+  checkManifest(source);
+  for (const { mediaType } of source.layers) {
     if (!/\.tar(?:[.+]gzip)?$/.test(mediaType)) {
       throw invalid(`layer of type ${mediaType} cannot be unpacked`);
     }
+  }
+  checkIndex(source);
+}
+
+function checkManifest({ manifest, config, layers }: SourceManifest): void {
+  for (const { digest, sizeBytes } of [manifest, config, ...layers]) {
+    if (!isDigest(digest)) throw invalid(`"${digest}" is no sha256 digest`);
+    if (!Number.isSafeInteger(sizeBytes) || sizeBytes < 0) {
+      throw invalid(`${digest} has an impossible size: ${sizeBytes}`);
+    }
+  }
+  verify(manifest, manifest.bytes);
+  checkNames(manifest, [config, ...layers]);
+}
+
+function checkIndex({ index, manifest, attestations = [] }: ImageSource): void {
+  if (!index) {
+    if (attestations.length > 0) throw invalid("image has attestations, and no index lists them");
+    return;
+  }
+  verify(index, index.bytes);
+  const { manifests } = parse(index.digest, index.bytes, "index") as unknown as { manifests: Descriptor[] };
+  for (const { digest } of [manifest, ...attestations.map((each) => each.manifest)]) {
+    if (!manifests.some((entry) => entry.digest === digest)) {
+      throw invalid(`index ${index.digest} does not list the manifest ${digest}`);
+    }
+  }
+  if (attestations.length > 8) throw invalid(`image has ${attestations.length} attestations; at most 8`);
+  attestations.forEach(checkManifest);
+}
+
+/** Bytes that are there already are as long as the manifest says, or it is a lie. */
+export function checkSize({ digest, sizeBytes }: Descriptor, bytes: Uint8Array): void {
+  if (bytes.length !== sizeBytes) {
+    throw invalid(`${digest} has ${bytes.length} bytes, and its manifest says ${sizeBytes}`);
   }
 }
 
@@ -44,15 +75,15 @@ export function readConfig({ layers, config: { digest } }: ImageSource, bytes: U
   return config;
 }
 
-function parse(digest: string, bytes: Uint8Array): ImageConfig {
+function parse(digest: string, bytes: Uint8Array, what = "configuration"): ImageConfig {
   let config: unknown;
   try {
     config = JSON.parse(new TextDecoder().decode(bytes));
   } catch (error) {
-    throw invalid(`configuration ${digest} is not JSON`, error);
+    throw invalid(`${what} ${digest} is not JSON`, error);
   }
   if (typeof config !== "object" || config === null || Array.isArray(config)) {
-    throw invalid(`configuration ${digest} is no JSON object`);
+    throw invalid(`${what} ${digest} is no JSON object`);
   }
   return config as ImageConfig;
 }

@@ -1,17 +1,19 @@
 /**
  * An image store in memory that is as honest as a real one: it checks every digest and diff ID, and reuses bytes
- * for a source only if the same origin served them before.
+ * for a source only if the same origin served them before, or anybody to a pull without credentials.
  */
 import type {
   Descriptor,
+  ImageConfig,
   ImageSource,
   ImageStore,
   IngestObserver,
   LayerProgress,
+  SourceManifest,
   StoredImage,
 } from "../../plugins/images/backend.ts";
 import { internal } from "../../core/support/errors.ts";
-import { checkSource, download, readConfig, unpackedSize } from "./fake-checks.ts";
+import { checkSize, checkSource, download, readConfig, unpackedSize } from "./fake-checks.ts";
 
 const descriptorOf = ({ mediaType, digest, sizeBytes }: Descriptor): Descriptor => ({
   mediaType,
@@ -24,6 +26,7 @@ type Blobs = Map<string, Uint8Array>;
 /** What the host has: shared by the stores of several jobs. */
 export class FakeHost {
   readonly #blobsOf = new Map<string, Blobs>();
+  readonly #public: Blobs = new Map();
   /** Downloads under way, by origin and digest: whoever comes second waits for the first. */
   readonly underWay = new Map<string, Promise<Uint8Array>>();
 
@@ -31,20 +34,28 @@ export class FakeHost {
     return new FakeStore(this);
   }
 
-  /** The bytes an origin has served. An archive has no origin: nothing present is reused for it. */
-  servedBy(origin: string | undefined): Blobs {
-    if (origin === undefined) return new Map();
-    const known = this.#blobsOf.get(origin) ?? new Map();
-    this.#blobsOf.set(origin, known);
-    return known;
+  /** Bytes that an origin may have as they are. An archive has no origin: nothing present is reused for it. */
+  known(origin: string | undefined, digest: string): Uint8Array | undefined {
+    if (origin === undefined) return undefined;
+    return this.#blobsOf.get(origin)?.get(digest) ?? this.#public.get(digest);
+  }
+
+  /** Writes down that these bytes came from there. */
+  record({ origin, anonymous }: ImageSource, digest: string, bytes: Uint8Array): void {
+    if (origin === undefined) return;
+    const served = this.#blobsOf.get(origin) ?? new Map();
+    this.#blobsOf.set(origin, served.set(digest, bytes));
+    if (anonymous) this.#public.set(digest, bytes);
   }
 }
 
 /** One ingest on its way. */
 interface Ingest {
   readonly source: ImageSource;
-  readonly known: Blobs;
+  /** All bytes of the image, from wherever. */
   readonly staged: Blobs;
+  /** The digests of those that came from this source now. */
+  readonly came: Set<string>;
   readonly signal: AbortSignal;
   /** Keys of the downloads it began. */
   readonly began: Set<string>;
@@ -53,6 +64,8 @@ interface Ingest {
 export class FakeStore implements ImageStore {
   /** Images held now. */
   readonly held = new Map<string, StoredImage>();
+  /** Digests of the manifests held now. */
+  readonly heldManifests = new Set<string>();
   readonly #host: FakeHost;
   /** By digest, what images that are or were held consist of. */
   readonly #contents = new Map<string, Uint8Array>();
@@ -63,8 +76,7 @@ export class FakeStore implements ImageStore {
 
   async ingest(source: ImageSource, observe: IngestObserver, signal: AbortSignal): Promise<StoredImage> {
     checkSource(source);
-    const known = this.#host.servedBy(source.origin);
-    const ingest = { source, known, staged: new Map(), signal, began: new Set<string>() };
+    const ingest = { source, staged: new Map(), came: new Set<string>(), signal, began: new Set<string>() };
     try {
       return await this.#ingest(ingest, observe);
     } finally {
@@ -76,34 +88,43 @@ export class FakeStore implements ImageStore {
     const { source, signal } = ingest;
     const config = readConfig(source, await this.#bytes(ingest, source.config));
     for (const layer of new Set(source.layers)) {
-      if (!ingest.known.has(layer.digest)) observe(layer, { state: "waiting" });
+      if (!this.#host.known(source.origin, layer.digest)) observe(layer, { state: "waiting" });
     }
     const layerSizesBytes: number[] = [];
     for (const [at, layer] of source.layers.entries()) {
       layerSizesBytes.push(await this.#layer(ingest, layer, config.rootfs.diff_ids[at] ?? "", observe));
     }
+    for (const { config, layers } of source.attestations ?? []) {
+      for (const blob of [config, ...layers]) await this.#bytes(ingest, blob);
+    }
     signal.throwIfAborted();
-    // Only a whole image leaves anything behind.
-    for (const [digest, bytes] of ingest.staged) ingest.known.set(digest, bytes);
-    const image = {
-      id: source.config.digest,
-      manifest: descriptorOf(source.manifest),
-      config,
-      configBlob: source.config,
-      layers: source.layers,
-      layerSizesBytes,
-      sizeBytes: layerSizesBytes.reduce((sum, size) => sum + size, 0),
-      ...(source.origin !== undefined && { origin: source.origin }),
-    };
+    this.#keep(ingest);
+    const image = describe(source, config, layerSizesBytes);
     this.held.set(image.id, image);
-    for (const [digest, bytes] of ingest.staged) this.#contents.set(digest, bytes);
-    for (const [digest, bytes] of ingest.known) this.#contents.set(digest, bytes);
-    this.#contents.set(source.manifest.digest, source.manifest.bytes);
+    this.heldManifests.add(image.manifest.digest);
     return image;
   }
 
+  /** Only a whole image leaves anything behind. */
+  #keep({ source, staged, came }: Ingest): void {
+    for (const [digest, bytes] of staged) {
+      if (came.has(digest)) this.#host.record(source, digest, bytes);
+      this.#contents.set(digest, bytes);
+    }
+    const { manifest, index, attestations = [] } = source;
+    for (const document of [manifest, ...(index ? [index] : []), ...attestations.map((a) => a.manifest)]) {
+      this.#host.record(source, document.digest, document.bytes);
+      this.#contents.set(document.digest, document.bytes);
+    }
+  }
+
   async release(image: StoredImage): Promise<void> {
-    this.held.delete(image.id);
+    this.heldManifests.delete(image.manifest.digest);
+    if (this.held.get(image.id)?.manifest.digest === image.manifest.digest) this.held.delete(image.id);
+  }
+
+  async knownManifest(origin: string, digest: string): Promise<Uint8Array | undefined> {
+    return this.#host.known(origin, digest);
   }
 
   async *read({ digest }: Descriptor, offset: number, signal: AbortSignal): AsyncIterable<Uint8Array> {
@@ -119,7 +140,7 @@ export class FakeStore implements ImageStore {
     diffId: string,
     observe: IngestObserver,
   ): Promise<number> {
-    if (ingest.known.has(layer.digest)) {
+    if (this.#host.known(ingest.source.origin, layer.digest)) {
       observe(layer, { state: "exists" });
       return unpackedSize(layer, await this.#bytes(ingest, layer), diffId);
     }
@@ -138,14 +159,21 @@ export class FakeStore implements ImageStore {
   }
 
   async #bytes(ingest: Ingest, blob: Descriptor, progress = (_bytes: number) => {}): Promise<Uint8Array> {
-    const { source, known, staged, signal } = ingest;
-    const present = known.get(blob.digest) ?? staged.get(blob.digest);
-    if (present) return present;
+    const { source, staged, signal } = ingest;
+    const present = staged.get(blob.digest) ?? this.#host.known(source.origin, blob.digest);
+    if (present) {
+      checkSize(blob, present);
+      staged.set(blob.digest, present);
+      return present;
+    }
     const key = `${source.origin} ${blob.digest}`;
     const other = source.origin === undefined ? undefined : this.#host.underWay.get(key);
     // Whoever waits for another's download sees it begin, as on a real store.
     if (other) progress(0);
-    const begin = () => this.#begin(ingest, key, download(source, blob, progress, signal));
+    const begin = () => {
+      ingest.came.add(blob.digest);
+      return this.#begin(ingest, key, download(source, blob, progress, signal));
+    };
     const bytes = other ? await other.catch(begin) : await begin();
     staged.set(blob.digest, bytes);
     return bytes;
@@ -157,4 +185,24 @@ export class FakeStore implements ImageStore {
     this.#host.underWay.set(key, work);
     return work;
   }
+}
+
+function describe(source: ImageSource, config: ImageConfig, layerSizesBytes: readonly number[]): StoredImage {
+  const { origin, index, attestations = [] } = source;
+  const plain = (each: SourceManifest) => ({
+    manifest: descriptorOf(each.manifest),
+    config: descriptorOf(each.config),
+    layers: each.layers.map(descriptorOf),
+  });
+  return {
+    id: source.config.digest,
+    ...plain(source),
+    config,
+    configBlob: descriptorOf(source.config),
+    layerSizesBytes,
+    sizeBytes: layerSizesBytes.reduce((sum, size) => sum + size, 0),
+    ...(origin !== undefined && { origin }),
+    ...(index && { index: descriptorOf(index) }),
+    ...(attestations.length > 0 && { attestations: attestations.map(plain) }),
+  };
 }

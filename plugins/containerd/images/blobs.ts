@@ -5,7 +5,7 @@ import { unlessMissing } from "../errors.ts";
 import type { Info } from "../gen/content_pb.ts";
 import { contentResource } from "../lease.ts";
 import type { Flights, ProgressListener } from "./flights.ts";
-import { originLabel, originRecord } from "./labels.ts";
+import { originLabel, publicLabel, servedRecord } from "./labels.ts";
 import { verifiedChunks } from "./verified-chunks.ts";
 import { writeBlob } from "./write-blob.ts";
 
@@ -21,8 +21,8 @@ export interface IngestContext {
 
 /**
  * Brings blobs into the content store, and decides who has a right to those that are there. A job has one when its
- * source brings the very bytes, or when its source's origin is on record as having served them: a digest in a
- * manifest proves nothing, as anybody can write down the digest of another job's private layer.
+ * source brings the very bytes, or when its source's origin is on record as having served them, or when they are
+ * public: a digest in a manifest proves nothing, as anybody can write down the digest of another job's private layer.
  */
 export class Blobs {
   readonly #connection: ContainerdConnection;
@@ -38,13 +38,16 @@ export class Blobs {
     return (await unlessMissing(this.#connection.content.info({ digest })))?.info;
   }
 
-  /** The blob's record when the source's origin has a right to it as it is; undefined otherwise. */
-  async rightful(blob: Descriptor, origin: string | undefined): Promise<Info | undefined> {
+  /**
+   * The blob's record when the origin has a right to it as it is: it served these very bytes before, or somebody
+   * served them to a pull without credentials. Undefined otherwise, and for archives.
+   */
+  async rightful(digest: string, origin: string | undefined): Promise<Info | undefined> {
     if (origin === undefined) return undefined;
-    const info = await this.info(blob.digest);
-    if (info?.labels[originLabel(origin)] === undefined) return undefined;
-    checkSize(blob, info);
-    return info;
+    const info = await this.info(digest);
+    const isRightful = info?.labels[originLabel(origin)] !== undefined ||
+      info?.labels[publicLabel] !== undefined;
+    return isRightful ? info : undefined;
   }
 
   /** Resolves when the blob is in the store, held by the lease, and the source has a right to it. */
@@ -64,14 +67,18 @@ export class Blobs {
   }
 
   /** A blob's bytes, for the small ones. */
-  async read(blob: Descriptor): Promise<Uint8Array> {
+  async read(blob: Pick<Descriptor, "digest">): Promise<Uint8Array> {
     const chunks: Uint8Array[] = [];
     for await (const chunk of this.stream(blob, 0)) chunks.push(chunk);
     return Buffer.concat(chunks);
   }
 
   /** A blob's bytes from an offset, as they come. */
-  async *stream({ digest }: Descriptor, offset: number, signal?: AbortSignal): AsyncIterable<Uint8Array> {
+  async *stream(
+    { digest }: Pick<Descriptor, "digest">,
+    offset: number,
+    signal?: AbortSignal,
+  ): AsyncIterable<Uint8Array> {
     const answers = this.#connection.content.read({ digest, offset: BigInt(offset) }, { signal });
     for await (const { data } of answers) yield data;
   }
@@ -103,7 +110,7 @@ export class Blobs {
     const { source, leaseId, signal } = context;
     const chunks = () => verifiedChunks(source, blob, signal, throttled(blob, report));
     const present = await this.#holdPresent(blob.digest, leaseId);
-    const labels = originRecord(source.origin, present);
+    const labels = servedRecord(source, present);
     const written = !present &&
       await writeBlob(this.#connection, { descriptor: blob, labels, leaseId, chunks: chunks() }, signal);
     if (!written) {
@@ -120,8 +127,10 @@ export class Blobs {
   }
 
   async #holdRightful(blob: Descriptor, { source: { origin }, leaseId }: IngestContext): Promise<boolean> {
-    const hasRight = await this.rightful(blob, origin) !== undefined;
-    return hasRight && await this.#holdPresent(blob.digest, leaseId) !== undefined;
+    const info = await this.rightful(blob.digest, origin);
+    if (!info) return false;
+    checkSize(blob, info);
+    return await this.#holdPresent(blob.digest, leaseId) !== undefined;
   }
 
   /**

@@ -7,6 +7,8 @@ import { contentResource, jobLabel } from "../lease.ts";
 import type { Settings } from "../settings.ts";
 import { Blobs } from "./blobs.ts";
 import { Flights } from "./flights.ts";
+import { usedLabel } from "./labels.ts";
+import { Manifests } from "./manifests.ts";
 import { Unpacker, unpackPrefix } from "./unpack.ts";
 import { ingestPrefix } from "./write-blob.ts";
 
@@ -23,6 +25,7 @@ const ingestLabel = "berth/ingest";
 export class SharedImages {
   readonly blobs: Blobs;
   readonly unpacker: Unpacker;
+  readonly manifests: Manifests;
   readonly #connection: ContainerdConnection;
   readonly #settings: Settings;
   readonly #daemon: DaemonFacts;
@@ -37,6 +40,7 @@ export class SharedImages {
     this.#settings = settings;
     this.#daemon = daemon;
     this.blobs = new Blobs(connection, flights);
+    this.manifests = new Manifests(this.blobs);
     this.unpacker = new Unpacker(connection, this.blobs, flights, settings);
   }
 
@@ -84,6 +88,11 @@ export class SharedImages {
       id: cacheLeaseId,
       resource: contentResource(manifestDigest),
     });
+  }
+
+  /** Writes down that an image was used just now. Nobody waits for it, and nobody misses it when it fails. */
+  noteUse(manifestDigest: string): void {
+    this.blobs.label(manifestDigest, { [usedLabel]: new Date().toISOString() }).catch(() => {});
   }
 
   /** Deletes the leases of ingests that nobody runs and, at start, of jobs that are no more. */

@@ -5,7 +5,9 @@ import type {
   ImageSource,
   ImageStore,
   IngestObserver,
+  SourceManifest,
   StoredImage,
+  StoredManifest,
 } from "../../images/backend.ts";
 import type { ContainerdConnection } from "../connection.ts";
 import { engineError, unlessMissing } from "../errors.ts";
@@ -16,13 +18,15 @@ import { chainIds, rootChainId } from "./chain-id.ts";
 import { checkSource } from "./check-source.ts";
 import { parseImageConfig } from "./image-config.ts";
 import { fetchAndUnpack } from "./layers.ts";
-import { completeLabel, completeRecord, manifestReferences, snapshotReference } from "./labels.ts";
+import { snapshotReference } from "./labels.ts";
+import { Holds } from "./holds.ts";
+import { rootsOf } from "./manifests.ts";
 import type { SharedImages } from "./shared-images.ts";
 import type { PlacedLayer } from "./unpack.ts";
 
 /**
- * One job's images in containerd. The job's lease lists the manifests it holds; labels lead collection from there to
- * configurations, layers and snapshots, which all jobs share.
+ * One job's images in containerd. The job's lease lists the manifests, indexes and attestations it holds; labels lead
+ * collection from there to configurations, layers and snapshots, which all jobs share.
  */
 export class ContainerdImageStore implements ImageStore {
   readonly #connection: ContainerdConnection;
@@ -30,6 +34,7 @@ export class ContainerdImageStore implements ImageStore {
   readonly #settings: Settings;
   readonly #lease: JobLease;
   readonly #job: Job;
+  readonly #holds = new Holds();
   readonly #running = new Set<Promise<unknown>>();
 
   constructor(
@@ -60,9 +65,14 @@ export class ContainerdImageStore implements ImageStore {
   }
 
   async release(image: StoredImage): Promise<void> {
-    const resource = contentResource(image.manifest.digest);
+    const digests = this.#holds.leaving(image.manifest.digest, rootsOf(image));
+    const { leases } = this.#connection;
     try {
-      await unlessMissing(this.#connection.leases.deleteResource({ id: this.#lease.id, resource }));
+      for (const digest of digests) {
+        const resource = contentResource(digest);
+        await unlessMissing(leases.deleteResource({ id: this.#lease.id, resource }));
+      }
+      this.#holds.remove(image.manifest.digest);
     } catch (error) {
       throw engineError(error, `cannot release image ${image.id}`);
     }
@@ -74,6 +84,14 @@ export class ContainerdImageStore implements ImageStore {
       yield* this.#shared.blobs.stream(blob, offset, either);
     } catch (error) {
       throw engineError(error, `cannot read ${blob.digest}`, either);
+    }
+  }
+
+  async knownManifest(origin: string, digest: string): Promise<Uint8Array | undefined> {
+    try {
+      return await this.#shared.manifests.known(origin, digest);
+    } catch (error) {
+      throw engineError(error, `cannot read ${digest}`);
     }
   }
 
@@ -102,25 +120,24 @@ export class ContainerdImageStore implements ImageStore {
     jobLease: string,
     observe: IngestObserver,
   ): Promise<StoredImage | undefined> {
-    const { origin, manifest, layers } = source;
-    const { blobs, unpacker } = this.#shared;
-    if (origin === undefined || !(await blobs.info(manifest.digest))?.labels[completeLabel(origin)]) {
-      return undefined;
-    }
-    await this.#hold(manifest.digest, jobLease);
-    if (!(await blobs.info(manifest.digest))?.labels[completeLabel(origin)]) return undefined;
+    const { manifests, unpacker } = this.#shared;
+    if (!await manifests.areComplete(source)) return undefined;
+    await this.#hold(source, jobLease);
+    if (!await manifests.areComplete(source)) return undefined;
     const config = await this.#readConfig(source);
     const top = rootChainId(config);
     if (top !== undefined && !await unpacker.has(top)) return undefined;
-    layers.forEach((layer) => observe(layer, { state: "exists" }));
+    source.layers.forEach((layer) => observe(layer, { state: "exists" }));
+    this.#shared.noteUse(source.manifest.digest);
     return describe(source, config, await unpacker.sizesOf(chainIds(config.rootfs.diff_ids)));
   }
 
   async #bring(context: IngestContext, jobLease: string, observe: IngestObserver): Promise<StoredImage> {
     const { source } = context;
-    const { blobs } = this.#shared;
+    const { blobs, manifests } = this.#shared;
     await blobs.ensure(source.config, context, () => {});
     const config = await this.#readConfig(source);
+    await manifests.putIndex(context);
     const layers = place(source.layers, config);
     await fetchAndUnpack(layers, context, this.#shared, this.#settings.concurrentLayers, observe);
     await blobs.label(
@@ -128,24 +145,20 @@ export class ContainerdImageStore implements ImageStore {
       snapshotReference(this.#settings.snapshotter, rootChainId(config)),
     );
     const layerSizesBytes = await this.#shared.unpacker.sizesOf(layers.map((layer) => layer.chainId));
-    // Last: a manifest that is there refers to what is there.
-    await this.#putManifest(context);
+    await manifests.putImage(context);
     context.signal.throwIfAborted();
     // Nobody can have an archive's image without bringing it, so that keeping it would help nobody.
     if (source.origin !== undefined) await this.#shared.cache(source.manifest.digest);
-    await this.#hold(source.manifest.digest, jobLease);
+    await this.#hold(source, jobLease);
     return describe(source, config, layerSizesBytes);
   }
 
-  async #hold(manifestDigest: string, jobLease: string): Promise<void> {
-    await this.#connection.leases.addResource({ id: jobLease, resource: contentResource(manifestDigest) });
-  }
-
-  async #putManifest(context: IngestContext): Promise<void> {
-    const { manifest, config, layers, origin } = context.source;
-    const references = manifestReferences(config.digest, layers.map((layer) => layer.digest));
-    const record = completeRecord(origin, await this.#shared.blobs.info(manifest.digest));
-    await this.#shared.blobs.put(manifest, manifest.bytes, { ...references, ...record }, context);
+  async #hold(source: ImageSource, jobLease: string): Promise<void> {
+    const digests = rootsOf(source);
+    this.#holds.add(source.manifest.digest, digests);
+    for (const digest of digests) {
+      await this.#connection.leases.addResource({ id: jobLease, resource: contentResource(digest) });
+    }
   }
 
   async #readConfig({ config, layers }: ImageSource): Promise<ImageConfig> {
@@ -154,21 +167,30 @@ export class ContainerdImageStore implements ImageStore {
 }
 
 function describe(
-  { origin, manifest, config, layers }: ImageSource,
-  parsed: ImageConfig,
+  source: ImageSource,
+  config: ImageConfig,
   layerSizesBytes: readonly number[],
 ): StoredImage {
+  const { origin, index, attestations = [] } = source;
   return {
-    id: config.digest,
-    manifest: plain(manifest),
-    config: parsed,
-    configBlob: plain(config),
-    layers: layers.map(plain),
+    id: source.config.digest,
+    manifest: plain(source.manifest),
+    config,
+    configBlob: plain(source.config),
+    layers: source.layers.map(plain),
     layerSizesBytes,
     sizeBytes: layerSizesBytes.reduce((sum, size) => sum + size, 0),
     ...(origin !== undefined && { origin }),
+    ...(index && { index: plain(index) }),
+    ...(attestations.length > 0 && { attestations: attestations.map(plainManifest) }),
   };
 }
+
+const plainManifest = ({ manifest, config, layers }: SourceManifest): StoredManifest => ({
+  manifest: plain(manifest),
+  config: plain(config),
+  layers: layers.map(plain),
+});
 
 /** A descriptor and nothing that its source may have hung on it. */
 const plain = ({ mediaType, digest, sizeBytes }: Descriptor): Descriptor => ({

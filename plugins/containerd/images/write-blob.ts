@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { pause } from "../../../core/support/deadline.ts";
 import type { Descriptor } from "../../images/backend.ts";
 import { type ContainerdConnection, underLease } from "../connection.ts";
 import { isAlreadyThere, unlessMissing } from "../errors.ts";
@@ -22,7 +23,10 @@ export const ingestPrefix = "berth-";
  * Writes a blob into the content store; false when it got there meanwhile, with the bytes not read to their end.
  * What fails leaves no unfinished write.
  *
- * Errors: whatever `chunks` throws; gRPC's otherwise.
+ * A write that is given up is ended, not cut: containerd removes a write's files while it still writes to them, and
+ * then leaves some, when it is told to abort one that it has not seen the end of.
+ *
+ * Errors: whatever `chunks` throws; the signal's reason; gRPC's otherwise.
  */
 export async function writeBlob(
   { content }: ContainerdConnection,
@@ -30,33 +34,51 @@ export async function writeBlob(
   signal: AbortSignal,
 ): Promise<boolean> {
   const ref = ingestPrefix + randomUUID();
-  const source: { error?: unknown } = {};
+  const source: { failure?: { readonly error: unknown } } = {};
+  const cut = new AbortController();
+  const end = () => void pause(endMs, cut.signal).then(() => cut.abort(signal.reason));
+  signal.addEventListener("abort", end, { once: true });
   try {
-    const answers = content.write(messages(ref, blob, source), underLease(blob.leaseId, { signal }));
+    const messages = messagesOf(ref, blob, source, signal);
+    const answers = content.write(messages, underLease(blob.leaseId, { signal: cut.signal }));
     // Answers carry nothing new; reading them lets containerd go on.
     for await (const _ of answers);
+    if (source.failure) throw source.failure.error;
     return true;
   } catch (error) {
     if (isAlreadyThere(error)) return false;
     await unlessMissing(content.abort({ ref })).catch(() => {});
-    throw source.error ?? error;
+    throw source.failure?.error ?? error;
+  } finally {
+    signal.removeEventListener("abort", end);
+    cut.abort();
   }
 }
 
-/** @param source takes what the bytes threw: gRPC would pass on its text and nothing else */
-async function* messages(ref: string, { descriptor, labels, chunks }: NewBlob, source: { error?: unknown }) {
+/** How long containerd may take to end a write that was given up before it is cut, in milliseconds. */
+const endMs = 5_000;
+
+/** @param source takes what the bytes threw: the messages end then, without the one that commits them */
+async function* messagesOf(
+  ref: string,
+  { descriptor, labels, chunks }: NewBlob,
+  source: { failure?: { readonly error: unknown } },
+  signal: AbortSignal,
+) {
   const expected = descriptor.digest;
   const total = BigInt(descriptor.sizeBytes);
   let offset = 0n;
   yield { action: WriteAction.STAT, ref, total, expected };
   try {
     for await (const data of chunks) {
+      signal.throwIfAborted();
       yield { action: WriteAction.WRITE, ref, total, expected, offset, data };
       offset += BigInt(data.length);
     }
+    signal.throwIfAborted();
   } catch (error) {
-    source.error = error;
-    throw error;
+    source.failure = { error };
+    return;
   }
   yield { action: WriteAction.COMMIT, ref, total, expected, offset, labels };
 }

@@ -1,12 +1,23 @@
 import { invalid } from "../../../core/support/errors.ts";
-import type { Descriptor, ImageSource } from "../backend.ts";
-import { readFrom, type SpooledFile } from "./spool.ts";
+import type { Descriptor, ImageSource, Platform } from "../backend.ts";
+import { readFrom } from "./spool.ts";
+import type { SpooledFile } from "./spool-file.ts";
 
 /** One image of an archive with the names it is to get, as the archive spells them. */
 export interface ArchivedImage {
   readonly names: readonly string[];
   readonly source: ImageSource;
 }
+
+/** Which of an archive's images are to be loaded. */
+export interface WantedPlatform {
+  readonly platform: Platform;
+  /** True when the client asked for it: nothing else will do then. */
+  readonly asked: boolean;
+}
+
+/** An archive with more images is refused. */
+export const mostImages = 1_000;
 
 /** Metadata files larger than this are refused, in bytes. */
 export const metadataLimitBytes = 4 * 1024 * 1024;
