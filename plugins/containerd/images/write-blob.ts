@@ -1,4 +1,6 @@
 import { randomUUID } from "node:crypto";
+import { open, readdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
 import type { Descriptor } from "../../images/backend.ts";
 import { type ContainerdConnection, underLease } from "../connection.ts";
 import { isAlreadyThere, unlessMissing } from "../errors.ts";
@@ -15,6 +17,9 @@ export interface NewBlob {
   readonly chunks: AsyncIterable<Uint8Array>;
 }
 
+/** Smaller blobs are sent to containerd: a message is quicker than a file. In bytes. */
+const smallestFileBytes = 1024 * 1024;
+
 /** Prefix of the names of unfinished writes, so that those a killed daemon left can be told. */
 export const ingestPrefix = "berth-";
 
@@ -25,20 +30,37 @@ export const ingestPrefix = "berth-";
  * Errors: whatever `chunks` throws; gRPC's otherwise.
  */
 export async function writeBlob(
-  { content }: ContainerdConnection,
+  connection: ContainerdConnection,
   blob: NewBlob,
   signal: AbortSignal,
 ): Promise<boolean> {
   const ref = ingestPrefix + randomUUID();
+  const { content, ingestDir } = connection;
+  try {
+    if (ingestDir !== undefined && blob.descriptor.sizeBytes >= smallestFileBytes) {
+      await writeFile(connection, ingestDir, ref, blob, signal);
+    } else await writeMessages(connection, ref, blob, signal);
+    return true;
+  } catch (error) {
+    if (isAlreadyThere(error)) return false;
+    await unlessMissing(content.abort({ ref })).catch(() => {});
+    throw error;
+  }
+}
+
+/** Sends the bytes to containerd. */
+async function writeMessages(
+  { content }: ContainerdConnection,
+  ref: string,
+  blob: NewBlob,
+  signal: AbortSignal,
+): Promise<void> {
   const source: { error?: unknown } = {};
   try {
     const answers = content.write(messages(ref, blob, source), underLease(blob.leaseId, { signal }));
     // Answers carry nothing new; reading them lets containerd go on.
     for await (const _ of answers);
-    return true;
   } catch (error) {
-    if (isAlreadyThere(error)) return false;
-    await unlessMissing(content.abort({ ref })).catch(() => {});
     throw source.error ?? error;
   }
 }
@@ -59,4 +81,45 @@ async function* messages(ref: string, { descriptor, labels, chunks }: NewBlob, s
     throw error;
   }
   yield { action: WriteAction.COMMIT, ref, total, expected, offset, labels };
+}
+
+/**
+ * Writes the bytes into the file of containerd's unfinished write, and has containerd take up the write where the file
+ * ends, as it does after its own restart: it reads the file and checks the digest. Half of the processor time that
+ * sending takes, measured: most of a pull's.
+ */
+async function writeFile(
+  { content }: ContainerdConnection,
+  ingestDir: string,
+  ref: string,
+  { descriptor, labels, leaseId, chunks }: NewBlob,
+  signal: AbortSignal,
+): Promise<void> {
+  const expected = descriptor.digest;
+  const total = BigInt(descriptor.sizeBytes);
+  const stat = { action: WriteAction.STAT, ref, total, expected };
+  const options = underLease(leaseId, { signal });
+  for await (const _ of content.write(each([stat]), options));
+  // Not made when it is missing: containerd would not know of it.
+  const file = await open(await dataOf(ingestDir, ref), "r+");
+  try {
+    for await (const chunk of chunks) await file.writeFile(chunk);
+  } finally {
+    await file.close();
+  }
+  const commit = { action: WriteAction.COMMIT, ref, total, expected, offset: total, labels };
+  for await (const _ of content.write(each([stat, commit]), options));
+}
+
+async function* each<T>(messages: readonly T[]): AsyncIterable<T> {
+  yield* messages;
+}
+
+/** The file of an unfinished write. containerd keeps each in a directory of its own, with its name in the file `ref`. */
+async function dataOf(ingestDir: string, ref: string): Promise<string> {
+  for (const name of await readdir(ingestDir)) {
+    const known = await readFile(join(ingestDir, name, "ref"), "utf8").catch(() => "");
+    if (known.endsWith(`/${ref}`)) return join(ingestDir, name, "data");
+  }
+  throw new Error(`containerd has no file for the unfinished write ${ref}`);
 }
