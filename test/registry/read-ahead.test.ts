@@ -49,9 +49,14 @@ async function stopsForSlowReader(
   undo.add("the download", () => chunks.return?.());
   let read = (await chunks.next()).value?.length ?? 0;
   // Once the connection's buffers are full nothing leaves the server any more.
-  await eventually("the server to stand still", () =>
-    progress.sent === blob.sizeBytes || performance.now() - progress.changedAt > 500);
-  assert.ok(progress.sent < blob.sizeBytes / 2, `${progress.sent} bytes were sent to a reader that took ${read}`);
+  await eventually(
+    "the server to stand still",
+    () => progress.sent === blob.sizeBytes || performance.now() - progress.changedAt > 500,
+  );
+  assert.ok(
+    progress.sent < blob.sizeBytes / 2,
+    `${progress.sent} bytes were sent to a reader that took ${read}`,
+  );
   for (let next = await chunks.next(); !next.done; next = await chunks.next()) read += next.value.length;
   assert.is(read, blob.sizeBytes);
 }
