@@ -1,7 +1,7 @@
 import { json, type Reply } from "../../core/kernel/reply.ts";
 import type { ApiRequest } from "../../core/kernel/request.ts";
 import { inject, optional } from "../../core/kernel/scope.ts";
-import { ApiError, invalid } from "../../core/support/errors.ts";
+import { ApiError, apiErrorOf, invalid } from "../../core/support/errors.ts";
 import { type RegistryCredentials, type RegistryLogins, RegistryLoginsToken } from "../images/backend.ts";
 
 /** `POST /auth`: finds out for `docker login` whether a registry takes the credentials; the job keeps those it takes. */
@@ -19,9 +19,19 @@ export class Auth {
         "no enabled plugin logs in to registries; enable the images plugin",
       );
     }
-    const { serveraddress = "", ...credentials } = checkLogin(await request.json() ?? {});
+    const { serveraddress = "", ...credentials } = checkLogin(await bodyOf(request) ?? {});
     const { identityToken = "" } = await this.#logins.login(serveraddress, credentials, request.signal);
     return json({ IdentityToken: identityToken, Status: "Login Succeeded" });
+  }
+}
+
+/** The parser's own words would quote the body, and a password with it. */
+async function bodyOf(request: ApiRequest): Promise<object | undefined> {
+  try {
+    return await request.json<object>();
+  } catch (error) {
+    if (apiErrorOf(error)?.kind !== "invalid") throw error;
+    throw invalid("invalid JSON: the body cannot be read");
   }
 }
 

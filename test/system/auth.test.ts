@@ -1,5 +1,5 @@
 import type { ApiRequest } from "../../core/kernel/request.ts";
-import { type ApiError, unavailable } from "../../core/support/errors.ts";
+import { type ApiError, invalid, unavailable } from "../../core/support/errors.ts";
 import type { RegistryLogins } from "../../plugins/images/backend.ts";
 import { Auth } from "../../plugins/system/auth.ts";
 import { assert, test } from "../support/test.ts";
@@ -44,6 +44,14 @@ test("refuses a login that is not an object of texts", async () => {
     const error = await new Auth(asked).check(request(body)).then(() => undefined, (error) => error);
     assert.equal([(error as ApiError).status, (error as ApiError).message], [400, message]);
   }
+});
+
+test("repeats nothing of a body that is no JSON: a password may be in it", async () => {
+  const broken = { ...request({}), json: () => Promise.reject(invalid('invalid JSON: "password":"secret"')) };
+  const asked = logins(() => Promise.reject(unavailable("asked")));
+  const error = await new Auth(asked).check(broken).then(() => undefined, (error) => error);
+  assert.is((error as ApiError).message, "invalid JSON: the body cannot be read");
+  assert.is((error as ApiError).cause, undefined);
 });
 
 test("says that no plugin reaches registries", async () => {
