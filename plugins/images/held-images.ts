@@ -7,6 +7,7 @@ import {
   type StoredImage,
 } from "./backend.ts";
 import { type CacheKeeper, CacheKeeperToken } from "./cache-keeper.ts";
+import { checkConfigShape } from "./config-shape.ts";
 import { ImageTable, ImageTableToken } from "./image-table.ts";
 import type { Reference } from "./reference.ts";
 
@@ -47,7 +48,7 @@ export class HeldImages {
     if (this.#used.size > 0) this.#keeper?.usedUntilNow([...this.#used]);
   }
 
-  /** Ingests an image, then names it. */
+  /** Ingests an image, then names it. Errors: the store's, and `invalid` for a configuration that is none. */
   async bring(
     source: ImageSource,
     references: readonly Reference[],
@@ -59,6 +60,7 @@ export class HeldImages {
       await this.#releasing;
       const image = await this.#ingest(source, observe, signal);
       this.#held.set(image.manifest.digest, image);
+      checkConfigShape(image.config, image.id);
       await this.#table.add(image, references);
       return image;
     } finally {
