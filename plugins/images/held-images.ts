@@ -26,7 +26,8 @@ export class HeldImages {
   readonly #used = new Set<string>();
   /** What the store holds for the job, by digest of the manifest. */
   readonly #held = new Map<string, StoredImage>();
-  #ingesting = 0;
+  /** Ingests and saves under way. */
+  #busy = 0;
   #releasing: Promise<void> = Promise.resolve();
 
   constructor(
@@ -55,7 +56,7 @@ export class HeldImages {
     observe: IngestObserver,
     signal: AbortSignal,
   ): Promise<StoredImage> {
-    this.#ingesting++;
+    this.#busy++;
     try {
       await this.#releasing;
       const image = await this.#ingest(source, observe, signal);
@@ -64,7 +65,18 @@ export class HeldImages {
       await this.#table.add(image, references);
       return image;
     } finally {
-      this.#ingesting--;
+      this.#busy--;
+      await this.releaseUnused();
+    }
+  }
+
+  /** Passes on what is made of held images; none that is removed meanwhile leaves the store before its end. */
+  async *keeping<T>(work: AsyncIterable<T>): AsyncGenerator<T> {
+    this.#busy++;
+    try {
+      yield* work;
+    } finally {
+      this.#busy--;
       await this.releaseUnused();
     }
   }
@@ -75,9 +87,9 @@ export class HeldImages {
     await this.releaseUnused();
   }
 
-  /** Gives back what the table let go of, now or when the last ingest ended. */
+  /** Gives back what the table let go of, now or when the last ingest or save ended. */
   async releaseUnused(): Promise<void> {
-    if (this.#ingesting > 0) return;
+    if (this.#busy > 0) return;
     const unused = [...this.#held.values()].filter((image) => !this.#table.holds(image));
     for (const { manifest } of unused) this.#held.delete(manifest.digest);
     const before = this.#releasing;
