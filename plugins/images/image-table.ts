@@ -8,7 +8,14 @@ import type { ImageLookup, ImageUsers } from "../containers/backend.ts";
 import type { StoredImage } from "./backend.ts";
 import { ImageNames, type NameTarget } from "./names.ts";
 import { type Preload, PreloadToken } from "./preload.ts";
-import { familiar, parseReference, type Reference, refuseAmbiguous, withDefaultTag } from "./reference.ts";
+import {
+  familiar,
+  isDigest,
+  parseReference,
+  type Reference,
+  refuseAmbiguous,
+  withDefaultTag,
+} from "./reference.ts";
 
 /** Job-scoped; the objects of this area take it from each other. */
 export const ImageTableToken: Token<ImageTable> = token("images.table");
@@ -204,7 +211,7 @@ export class ImageTable implements ImageLookup {
 
   /** By reference first, as Docker does: a repository may be called like the start of an ID. */
   #byName(name: string): NameTarget | undefined {
-    return isWholeId(name) ? undefined : this.#names.get(this.spelling(name));
+    return wholeId(name) !== undefined ? undefined : this.#names.get(this.spelling(name));
   }
 
   /** By ID, or by a start that no other ID has. */
@@ -245,7 +252,8 @@ export class ImageTable implements ImageLookup {
 
 const wholeIdLength = "sha256:".length + 64;
 
-const isWholeId = (name: string) => /^(?:sha256:)?[0-9a-f]{64}$/.test(name);
+/** 64 hex digits are an ID, with or without the algorithm in front. */
+const wholeId = (name: string): string | undefined => [name, `sha256:${name}`].find(isDigest);
 
 const targetOf = ({ id, manifest }: StoredImage): NameTarget => ({
   imageId: id,
@@ -265,5 +273,5 @@ function keyOf({ domain, path, tag, digest }: Reference): string {
 
 /** Docker adds the tag it looked for. */
 function missingName(name: string): string {
-  return isWholeId(name) ? name : familiar(withDefaultTag(parseReference(name)));
+  return wholeId(name) ?? familiar(withDefaultTag(parseReference(name)));
 }

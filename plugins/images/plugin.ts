@@ -7,6 +7,7 @@ import { ImageLookupToken } from "../containers/backend.ts";
 import { CacheAdminToken } from "../control/backend.ts";
 import { ImagesToPushToken } from "../push/backend.ts";
 import { ImageCountsToken } from "../system/backend.ts";
+import { Spools, SpoolsToken } from "./archive/spools.ts";
 import { ImageCacheToken, ImageStoreToken, RegistriesToken, RegistryLoginsToken } from "./backend.ts";
 import { KeptCache } from "./cache-admin.ts";
 import { CacheKeeper, CacheKeeperToken } from "./cache-keeper.ts";
@@ -16,6 +17,7 @@ import { HeldImages, HeldImagesToken } from "./held-images.ts";
 import { ImageTable, ImageTableToken } from "./image-table.ts";
 import { ImageHistory } from "./history.ts";
 import { TableImagesToPush } from "./images-to-push.ts";
+import { ImageImport, ImportToken } from "./import.ts";
 import { ImageInspect, inspectShapes } from "./inspect.ts";
 import { ImageList, listShapes } from "./list.ts";
 import { ImageLoad } from "./load.ts";
@@ -93,6 +95,8 @@ export default definePlugin<PluginSettings>({
     scope.bind(RemoveToken, ImageRemove);
     scope.bind(DistributionToken, ImageDistribution);
     scope.bind(PruneToken, ImagePrune);
+    scope.bind(SpoolsToken, Spools);
+    scope.bind(ImportToken, ImageImport);
     scope.bind(LoadToken, ImageLoad);
     scope.bind(SaveToken, ImageSave);
   },

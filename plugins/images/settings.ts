@@ -13,7 +13,15 @@ export const AreaSettings = Type.Object({
   loadLimitBytes: Type.Integer({
     default: 20 * 1024 ** 3,
     minimum: 1024,
-    description: "the largest archive, unpacked from its compression, that `docker load` takes",
+    description:
+      "the largest archive, unpacked from its compression, that `docker load` and `docker import` take; also what a " +
+      "job's archives may take on disk together while they are loaded",
+  }),
+  importFromUrls: Type.Boolean({
+    default: true,
+    description:
+      "whether `docker import URL` makes the daemon download; it reaches what the daemon's host does, and a " +
+      "job may see other networks: turn it off where services on the host's network trust whoever asks",
   }),
 }, { additionalProperties: false });
 

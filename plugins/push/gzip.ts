@@ -11,7 +11,16 @@ const samples = { count: 4, bytes: 4096 };
 /** What stays larger than this part of itself is not worth the time. */
 const worthwhile = 0.97;
 
-const gzipBlock = promisify(gzip) as (block: Uint8Array, options: { level: number }) => Promise<Uint8Array>;
+interface GzipOptions {
+  readonly level: number;
+  readonly chunkSize: number;
+}
+
+const gzipOnce = promisify(gzip) as (block: Uint8Array, options: GzipOptions) => Promise<Uint8Array>;
+
+/** With room for all that comes out: each piece of output would be a way to a worker thread and back. */
+const gzipBlock = (block: Uint8Array, level: number): Promise<Uint8Array> =>
+  gzipOnce(block, { level, chunkSize: block.length + Math.ceil(block.length / 1000) + 1024 });
 
 /**
  * Compresses bytes as they come, on the runtime's worker threads. What comes out depends on the bytes and the level
@@ -35,8 +44,8 @@ export async function* gzipped(chunks: AsyncIterable<Uint8Array>, level: number)
 async function compress(block: Uint8Array, level: number): Promise<Uint8Array> {
   const sample = sampleOf(block);
   const isHopeless = sample.length < block.length &&
-    (await gzipBlock(sample, { level })).length > sample.length * worthwhile;
-  return await gzipBlock(block, { level: isHopeless ? 0 : level });
+    (await gzipBlock(sample, level)).length > sample.length * worthwhile;
+  return await gzipBlock(block, isHopeless ? 0 : level);
 }
 
 function sampleOf(block: Uint8Array): Uint8Array {

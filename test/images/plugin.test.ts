@@ -26,6 +26,7 @@ const context = <T>(settings: T) => ({ settings, log: silent, daemon: facts() })
 const settings = {
   defaultRegistry: "docker.io",
   loadLimitBytes: 1e9,
+  importFromUrls: true,
   preload: [],
   cache: { highPercent: 85, lowPercent: 80 },
 };

@@ -226,6 +226,7 @@ test("does not start with a credentials file that is not there", async () => {
   const settings = {
     defaultRegistry: "docker.io",
     loadLimitBytes: 1024,
+    importFromUrls: true,
     preload: [],
     preloadCredentials: "/nonexistent/config.json",
     cache: { highPercent: 85, lowPercent: 80 },

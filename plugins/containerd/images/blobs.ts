@@ -3,6 +3,7 @@ import type { Descriptor, ImageSource } from "../../images/backend.ts";
 import type { ContainerdConnection } from "../connection.ts";
 import { unlessMissing } from "../errors.ts";
 import type { Info } from "../gen/content_pb.ts";
+import { blobPath, readFileFrom } from "./blob-file.ts";
 import { contentResource } from "../lease.ts";
 import type { Flights, ProgressListener } from "./flights.ts";
 import { originLabel, publicLabel, servedRecord } from "./labels.ts";
@@ -27,10 +28,13 @@ export interface IngestContext {
 export class Blobs {
   readonly #connection: ContainerdConnection;
   readonly #flights: Flights;
+  readonly #blobsDir: string | undefined;
 
-  constructor(connection: ContainerdConnection, flights: Flights) {
+  /** @param blobsDir where containerd keeps blobs as files, when they may be read there */
+  constructor(connection: ContainerdConnection, flights: Flights, blobsDir?: string) {
     this.#connection = connection;
     this.#flights = flights;
+    this.#blobsDir = blobsDir;
   }
 
   /** What the store knows of a blob; undefined when it has none. */
@@ -79,6 +83,9 @@ export class Blobs {
     offset: number,
     signal?: AbortSignal,
   ): AsyncIterable<Uint8Array> {
+    const path = this.#blobsDir && blobPath(this.#blobsDir, digest);
+    const chunks = path && await readFileFrom(path, offset, signal);
+    if (chunks) return yield* chunks;
     const answers = this.#connection.content.read({ digest, offset: BigInt(offset) }, { signal });
     for await (const { data } of answers) yield data;
   }
