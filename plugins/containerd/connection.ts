@@ -28,6 +28,8 @@ export interface Endpoint {
   readonly address: string;
   /** Everything of one daemon lives in one containerd namespace. */
   readonly namespace: string;
+  /** Where containerd keeps unfinished blobs, when it is a private one: large blobs are written there directly. */
+  readonly ingestDir?: string;
 }
 
 /**
@@ -38,6 +40,7 @@ export interface Endpoint {
 export class ContainerdConnection {
   readonly address: string;
   readonly namespace: string;
+  readonly ingestDir: string | undefined;
   readonly containers: Client<typeof Containers>;
   readonly content: Client<typeof Content>;
   readonly diffs: Client<typeof Diff>;
@@ -51,9 +54,10 @@ export class ContainerdConnection {
   readonly #sessions: Http2SessionManager;
   readonly #restartListeners = new Set<() => void>();
 
-  constructor({ address, namespace }: Endpoint) {
+  constructor({ address, namespace, ingestDir }: Endpoint) {
     this.address = address;
     this.namespace = namespace;
+    this.ingestDir = ingestDir;
     this.#sessions = new Http2SessionManager(authority, {}, {
       createConnection: () => connectSocket(address),
     });

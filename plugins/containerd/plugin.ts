@@ -52,8 +52,9 @@ export default definePlugin<Settings>({
 /** The connection first: it closes last. The supervisor next: what is bound later opens when containerd answers. */
 function bindConnection(scope: Binder, { settings, daemon, log }: PluginContext<Settings>): void {
   const dir = `${daemon.dataDir}/containerd`;
+  const { address, ingest: ingestDir } = privatePaths(dir);
   const endpoint = settings.address === undefined
-    ? { address: privatePaths(dir).address, namespace: "berth" }
+    ? { address, namespace: "berth", ingestDir }
     : { address: settings.address, namespace: `berth-${daemon.id}` };
   scope.bind(SettingsToken, { value: settings });
   scope.bind(EndpointToken, { value: endpoint });
