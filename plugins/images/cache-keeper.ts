@@ -122,8 +122,8 @@ export class CacheKeeper implements Managed {
       removed.push(...one.removed);
       freedBytes += one.freedBytes;
     }
-    if (neededBytes > 0) this.#tell("above the watermarks, and nothing is left that can go");
-    else this.#trouble = "";
+    if (neededBytes <= 0) this.#trouble = "";
+    else if (chosen.length === 0) this.#tell({ neededBytes }, "cache above its watermarks, all of it in use");
     return { removed, freedBytes };
   }
 
@@ -161,8 +161,9 @@ export class CacheKeeper implements Managed {
   async #lookNow(): Promise<void> {
     try {
       if (await this.#mayBeAbove()) await this.evictOverWatermarks();
+      else this.#trouble = "";
     } catch (error) {
-      this.#tell(`cannot look after the image cache: ${messageOf(error)}`);
+      this.#tell({ error: messageOf(error) }, "cannot look after the image cache");
     }
   }
 
@@ -172,9 +173,8 @@ export class CacheKeeper implements Managed {
     return usedPercent(await this.#cache.disk()) > this.watermarks.highPercent;
   }
 
-  #tell(trouble: string): void {
-    if (trouble === this.#trouble) return;
+  #tell(fields: object, trouble: string): void {
+    if (trouble !== this.#trouble) this.#log.warn(fields, trouble);
     this.#trouble = trouble;
-    this.#log.warn({ trouble }, "image cache");
   }
 }
