@@ -8,6 +8,7 @@ import { buildImage, type BuiltImage, digestOf } from "../support/busybox-image.
 import { temporaryDir } from "../control/fakes.ts";
 import { startDaemon, type TestDaemon, watchedDataDir } from "../support/daemon.ts";
 import { Docker } from "../support/docker-cli.ts";
+import { engineThings } from "../support/engine-things.ts";
 import { freePort, registryPassword, registryUser, startRegistry } from "../support/registry.ts";
 import { assert, eventually, test } from "../support/test.ts";
 import { size } from "../support/wire.ts";
@@ -116,8 +117,10 @@ test("gives every job the preloaded images when their registry comes up late", a
   const [one, two] = [await daemon.job(undo), await daemon.job(undo)];
   assert.is(
     await cli(one).ok(["images", "--digests", "--format", "{{.Repository}}:{{.Tag}} {{.Digest}}"]),
-    `${reference.replace(":1", "")}:1 ${digest}`,
+    `${reference} ${digest}`,
   );
+  // Nothing of it is the jobs' own, not even a lease.
+  assert.equal(await engineThings(daemon.dataDir), []);
   for (const name of [reference, image.id, image.id.slice(7, 19), `127.0.0.1:${port}/base@${digest}`]) {
     assert.is(await cli(one).ok(["run", "--rm", "--pull", "never", name, "echo", "ran"]), "ran");
   }
