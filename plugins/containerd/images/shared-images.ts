@@ -39,7 +39,7 @@ export class SharedImages {
     this.#connection = connection;
     this.#settings = settings;
     this.#daemon = daemon;
-    this.blobs = new Blobs(connection, flights);
+    this.blobs = new Blobs(connection, flights, settings.concurrentDownloads);
     this.manifests = new Manifests(this.blobs);
     this.unpacker = new Unpacker(connection, this.blobs, flights, settings);
   }
