@@ -119,7 +119,7 @@ test("stops containerd's unpacking at once when nobody wants it any more, and le
 test("holds no blob in memory", async (undo) => {
   const { store } = await open(undo, {});
   const noise = Buffer.alloc(mebibyte, "noise");
-  const layer = plainLayer(await tarOf({ "noise": Buffer.alloc(size(1024, 200) * mebibyte, noise) }));
+  const layer = plainLayer(await tarOf({ "noise": Buffer.alloc(size(1000, 200) * mebibyte, noise) }));
   const source = imageOf([layer], "r.test/a");
   const before = await residentBytes();
   let most = 0;
