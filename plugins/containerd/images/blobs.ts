@@ -7,7 +7,8 @@ import { blobPath, readFileFrom } from "./blob-file.ts";
 import { contentResource } from "../lease.ts";
 import type { Flights, ProgressListener } from "./flights.ts";
 import { originLabel, publicLabel, servedRecord } from "./labels.ts";
-import { verifiedChunks } from "./verified-chunks.ts";
+import { Slots } from "./slots.ts";
+import { type Batch, sourceChunks, verify } from "./source-chunks.ts";
 import { writeBlob } from "./write-blob.ts";
 
 /** Smallest distance between two progress reports of a download, in milliseconds. */
@@ -18,6 +19,8 @@ export interface IngestContext {
   readonly source: ImageSource;
   readonly leaseId: string;
   readonly signal: AbortSignal;
+  /** Called when a blob's last byte came from the source, before it is checked and on disk. */
+  readonly received?: () => void;
 }
 
 /**
@@ -28,12 +31,17 @@ export interface IngestContext {
 export class Blobs {
   readonly #connection: ContainerdConnection;
   readonly #flights: Flights;
+  readonly #downloads: Slots;
   readonly #blobsDir: string | undefined;
 
-  /** @param blobsDir where containerd keeps blobs as files, when they may be read there */
-  constructor(connection: ContainerdConnection, flights: Flights, blobsDir?: string) {
+  /**
+   * @param downloads how many blobs are read from sources at once, for all jobs together
+   * @param blobsDir where containerd keeps blobs as files, when they may be read there
+   */
+  constructor(connection: ContainerdConnection, flights: Flights, downloads: number, blobsDir?: string) {
     this.#connection = connection;
     this.#flights = flights;
+    this.#downloads = new Slots(downloads);
     this.#blobsDir = blobsDir;
   }
 
@@ -104,28 +112,43 @@ export class Blobs {
     labels: Record<string, string>,
     { leaseId, signal }: IngestContext,
   ): Promise<void> {
-    const chunks = (async function* () {
-      yield bytes;
+    const batches = (async function* () {
+      yield [bytes];
     })();
     const written = !await this.#holdPresent(blob.digest, leaseId) &&
-      await writeBlob(this.#connection, { descriptor: blob, labels, leaseId, chunks }, signal);
+      await writeBlob(this.#connection, { descriptor: blob, labels, leaseId, batches }, signal);
     if (!written) await this.#holdAndLabel(blob.digest, leaseId, labels);
   }
 
-  /** Reads the whole blob from the source and checks it; writes it when it is not there. */
+  /** Reads the whole blob from the source, and has it checked; writes it when it is not there. */
   async #bring(blob: Descriptor, context: IngestContext, report: ProgressListener): Promise<void> {
     const { source, leaseId, signal } = context;
-    const chunks = () => verifiedChunks(source, blob, signal, throttled(blob, report));
     const present = await this.#holdPresent(blob.digest, leaseId);
     const labels = servedRecord(source, present);
+    const batches = () => this.#read(blob, context, report);
     const written = !present &&
-      await writeBlob(this.#connection, { descriptor: blob, labels, leaseId, chunks: chunks() }, signal);
+      await writeBlob(this.#connection, { descriptor: blob, labels, leaseId, batches: batches() }, signal);
     if (!written) {
       // There already, by another source: this one proves that it has the bytes.
-      for await (const _ of chunks());
+      await verify(batches(), blob.digest);
       await this.#holdAndLabel(blob.digest, leaseId, labels);
     }
     report({ state: "downloaded" });
+  }
+
+  /** The blob's bytes from the source, when it is their turn. */
+  async *#read(
+    blob: Descriptor,
+    { source, signal, received }: IngestContext,
+    report: ProgressListener,
+  ): AsyncGenerator<Batch> {
+    const release = await this.#downloads.take(signal);
+    try {
+      yield* sourceChunks(source, blob, signal, throttled(blob, report));
+    } finally {
+      release();
+    }
+    received?.();
   }
 
   async #holdAndLabel(digest: string, leaseId: string, labels: Record<string, string>): Promise<void> {

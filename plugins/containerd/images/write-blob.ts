@@ -1,11 +1,13 @@
 import { randomUUID } from "node:crypto";
-import { open, readdir, readFile } from "node:fs/promises";
+import { type FileHandle, open, readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { Code } from "@connectrpc/connect";
 import { pause } from "../../../core/support/deadline.ts";
 import type { Descriptor } from "../../images/backend.ts";
 import { type ContainerdConnection, underLease } from "../connection.ts";
-import { isAlreadyThere, unlessMissing } from "../errors.ts";
+import { codeOf, isAlreadyThere, unlessMissing } from "../errors.ts";
 import { WriteAction } from "../gen/content_pb.ts";
+import { type Batch, otherBytes } from "./source-chunks.ts";
 
 /** What becomes a blob. */
 export interface NewBlob {
@@ -14,8 +16,8 @@ export interface NewBlob {
   readonly labels: Record<string, string>;
   /** The lease that keeps the ingest and then the blob. */
   readonly leaseId: string;
-  /** The bytes. Ending normally means that they are right; throwing abandons the write. */
-  readonly chunks: AsyncIterable<Uint8Array>;
+  /** The bytes, as many as the descriptor says; throwing abandons the write. */
+  readonly batches: AsyncIterable<Batch>;
 }
 
 /** Smaller blobs are sent to containerd: a message is quicker than a file. In bytes. */
@@ -26,9 +28,10 @@ export const ingestPrefix = "berth-";
 
 /**
  * Writes a blob into the content store; false when it got there meanwhile, with the bytes not read to their end.
- * What fails leaves no unfinished write.
+ * What fails leaves no unfinished write. containerd checks the digest before it keeps a blob, so nobody does here.
  *
- * Errors: whatever `chunks` throws; the signal's reason; gRPC's otherwise.
+ * Errors: `invalid` when the bytes are others than the digest says; whatever `batches` throws; the signal's
+ * reason; gRPC's otherwise.
  */
 export async function writeBlob(
   connection: ContainerdConnection,
@@ -45,9 +48,13 @@ export async function writeBlob(
   } catch (error) {
     if (isAlreadyThere(error)) return false;
     await unlessMissing(content.abort({ ref })).catch(() => {});
-    throw error;
+    throw isWrongDigest(error) ? otherBytes(blob.descriptor.digest, error) : error;
   }
 }
+
+/** How containerd says so, with a code that means other things too. */
+const isWrongDigest = (error: unknown): boolean =>
+  codeOf(error) === Code.FailedPrecondition && /unexpected commit digest/.test((error as Error).message);
 
 /** How long containerd may take to end a write that was given up before it is cut, in milliseconds. */
 const endMs = 5_000;
@@ -83,7 +90,7 @@ async function writeMessages(
 /** @param source takes what the bytes threw: the messages end then, without the one that commits them */
 async function* messagesOf(
   ref: string,
-  { descriptor, labels, chunks }: NewBlob,
+  { descriptor, labels, batches }: NewBlob,
   source: { failure?: { readonly error: unknown } },
   signal: AbortSignal,
 ) {
@@ -92,8 +99,9 @@ async function* messagesOf(
   let offset = 0n;
   yield { action: WriteAction.STAT, ref, total, expected };
   try {
-    for await (const data of chunks) {
+    for await (const batch of batches) {
       signal.throwIfAborted();
+      const data = batch.length === 1 && batch[0] ? batch[0] : Buffer.concat(batch);
       yield { action: WriteAction.WRITE, ref, total, expected, offset, data };
       offset += BigInt(data.length);
     }
@@ -114,7 +122,7 @@ async function writeFile(
   { content }: ContainerdConnection,
   ingestDir: string,
   ref: string,
-  { descriptor, labels, leaseId, chunks }: NewBlob,
+  { descriptor, labels, leaseId, batches }: NewBlob,
   signal: AbortSignal,
 ): Promise<void> {
   const expected = descriptor.digest;
@@ -126,9 +134,9 @@ async function writeFile(
   // Not made when it is missing: containerd would not know of it.
   const file = await open(await dataOf(ingestDir, ref), "r+");
   try {
-    for await (const chunk of chunks) {
+    for await (const batch of batches) {
       signal.throwIfAborted();
-      await file.writeFile(chunk);
+      await writeAll(file, batch);
     }
   } finally {
     await file.close();
@@ -136,6 +144,13 @@ async function writeFile(
   signal.throwIfAborted();
   const commit = { action: WriteAction.COMMIT, ref, total, expected, offset: total, labels };
   for await (const _ of content.write(each([stat, commit]), options));
+}
+
+/** A full disk may take a part and then refuse. */
+async function writeAll(file: FileHandle, batch: Batch): Promise<void> {
+  const { bytesWritten } = await file.writev(batch as Uint8Array[]);
+  const sizeBytes = batch.reduce((sum, chunk) => sum + chunk.length, 0);
+  if (bytesWritten < sizeBytes) await file.writeFile(Buffer.concat(batch).subarray(bytesWritten));
 }
 
 async function* each<T>(messages: readonly T[]): AsyncIterable<T> {

@@ -3,28 +3,31 @@ import { pause } from "../../../core/support/deadline.ts";
 import { ApiError, internal, invalid, messageOf } from "../../../core/support/errors.ts";
 import type { Descriptor, ImageSource } from "../../images/backend.ts";
 
-/** Size of the chunks, in bytes. containerd takes 1 MiB messages half as fast again as 64 KiB ones, measured. */
-const chunkBytes = 1024 * 1024;
+/** Size of a batch, in bytes. containerd takes 1 MiB messages half as fast again as 64 KiB ones, measured. */
+const batchBytes = 1024 * 1024;
 /** Breaks in a row, without a byte between them, after which a source counts as broken. */
 const maxBreaks = 3;
 const firstPauseMs = 200;
 
+/** Chunks that travel on together: as they came, without a copy. */
+export type Batch = readonly Uint8Array[];
+
 /**
- * A blob's bytes from its source, in large chunks. Ends normally only when every byte came and the digest is right:
- * whoever consumes it must throw away what it got otherwise. Takes up where it was when the source breaks.
+ * A blob's bytes from its source, in large batches. Ends normally only when as many bytes came as the descriptor says;
+ * whether they are the right ones is not looked at here: containerd does when it keeps them, {@link verify} when
+ * nobody does. Takes up where it was when the source breaks.
  *
- * Errors: `invalid` when the bytes are others or more than the descriptor says; `internal` when the source keeps
- * breaking; whatever ApiError the source throws; the signal's reason.
+ * Errors: `invalid` when there are more bytes than the descriptor says; `internal` when the source keeps breaking;
+ * whatever ApiError the source throws; the signal's reason.
  *
  * @param onBytes called with the number of bytes that came so far
  */
-export async function* verifiedChunks(
+export async function* sourceChunks(
   source: ImageSource,
   blob: Descriptor,
   signal: AbortSignal,
   onBytes: (received: number) => void,
-): AsyncGenerator<Uint8Array, void, void> {
-  const hash = createHash("sha256");
+): AsyncGenerator<Batch, void, void> {
   const pending = new Pending();
   let received = 0;
   for (let breaks = 0; received < blob.sizeBytes;) {
@@ -36,10 +39,9 @@ export async function* verifiedChunks(
         if (received > blob.sizeBytes) {
           throw invalid(`${blob.digest} has more than the ${blob.sizeBytes} bytes its manifest says`);
         }
-        hash.update(chunk);
         onBytes(received);
         pending.push(chunk);
-        if (pending.sizeBytes >= chunkBytes) yield pending.take();
+        if (pending.sizeBytes >= batchBytes) yield pending.take();
       }
       if (received < blob.sizeBytes) throw new Error(`ended after ${received} of ${blob.sizeBytes} bytes`);
     } catch (error) {
@@ -51,16 +53,25 @@ export async function* verifiedChunks(
     }
   }
   if (pending.sizeBytes > 0) yield pending.take();
-  const digest = `sha256:${hash.digest("hex")}`;
-  if (digest !== blob.digest) throw invalid(`${blob.digest} has other bytes than its digest says: ${digest}`);
 }
+
+/** Reads all bytes; throws `invalid` when they are others than the digest says. */
+export async function verify(batches: AsyncIterable<Batch>, digest: string): Promise<void> {
+  const hash = createHash("sha256");
+  for await (const batch of batches) for (const chunk of batch) hash.update(chunk);
+  if (`sha256:${hash.digest("hex")}` !== digest) throw otherBytes(digest);
+}
+
+/** What a source is told whose bytes do not fit their digest. */
+export const otherBytes = (digest: string, cause?: unknown): ApiError =>
+  invalid(`${digest} has other bytes than its digest says`, cause);
 
 /** A refusal stays one when asked again; a fault may pass. */
 function isFinal(error: unknown): boolean {
   return error instanceof ApiError && error.kind !== "unavailable" && error.kind !== "internal";
 }
 
-/** Small chunks that wait to be one large one. */
+/** Small chunks that wait to be a large batch. */
 class Pending {
   sizeBytes = 0;
   #chunks: Uint8Array[] = [];
@@ -70,11 +81,10 @@ class Pending {
     this.sizeBytes += chunk.length;
   }
 
-  take(): Uint8Array {
-    const [first] = this.#chunks;
-    const whole = this.#chunks.length === 1 && first ? first : Buffer.concat(this.#chunks);
+  take(): Batch {
+    const batch = this.#chunks;
     this.#chunks = [];
     this.sizeBytes = 0;
-    return whole;
+    return batch;
   }
 }
