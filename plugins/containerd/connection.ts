@@ -12,6 +12,7 @@ import { Containers } from "./gen/containers_pb.ts";
 import { Content } from "./gen/content_pb.ts";
 import { Diff } from "./gen/diff_pb.ts";
 import { Events } from "./gen/events_pb.ts";
+import { Introspection } from "./gen/introspection_pb.ts";
 import { Leases } from "./gen/leases_pb.ts";
 import { Namespaces } from "./gen/namespaces_pb.ts";
 import { Snapshots } from "./gen/snapshots_pb.ts";
@@ -27,6 +28,8 @@ export interface Endpoint {
   readonly address: string;
   /** Everything of one daemon lives in one containerd namespace. */
   readonly namespace: string;
+  /** Where containerd keeps unfinished blobs, when it is a private one: large blobs are written there directly. */
+  readonly ingestDir?: string;
 }
 
 /**
@@ -37,10 +40,12 @@ export interface Endpoint {
 export class ContainerdConnection {
   readonly address: string;
   readonly namespace: string;
+  readonly ingestDir: string | undefined;
   readonly containers: Client<typeof Containers>;
   readonly content: Client<typeof Content>;
   readonly diffs: Client<typeof Diff>;
   readonly events: Client<typeof Events>;
+  readonly introspection: Client<typeof Introspection>;
   readonly leases: Client<typeof Leases>;
   readonly namespaces: Client<typeof Namespaces>;
   readonly snapshots: Client<typeof Snapshots>;
@@ -49,9 +54,10 @@ export class ContainerdConnection {
   readonly #sessions: Http2SessionManager;
   readonly #restartListeners = new Set<() => void>();
 
-  constructor({ address, namespace }: Endpoint) {
+  constructor({ address, namespace, ingestDir }: Endpoint) {
     this.address = address;
     this.namespace = namespace;
+    this.ingestDir = ingestDir;
     this.#sessions = new Http2SessionManager(authority, {}, {
       createConnection: () => connectSocket(address),
     });
@@ -65,6 +71,7 @@ export class ContainerdConnection {
     this.content = createClient(Content, transport);
     this.diffs = createClient(Diff, transport);
     this.events = createClient(Events, transport);
+    this.introspection = createClient(Introspection, transport);
     this.leases = createClient(Leases, transport);
     this.namespaces = createClient(Namespaces, transport);
     this.snapshots = createClient(Snapshots, transport);

@@ -3,7 +3,7 @@ import { contractVersion, definePlugin, type PluginContext } from "../../core/ke
 import type { Binder, Scope } from "../../core/kernel/scope.ts";
 import { run } from "../../core/support/spawn.ts";
 import { ContainerEngineToken } from "../containers/backend.ts";
-import { ImageStoreToken } from "../images/backend.ts";
+import { ImageCacheToken, ImageStoreToken } from "../images/backend.ts";
 import { JobNetworkToken } from "./backend.ts";
 import { ContainerdConnection } from "./connection.ts";
 import { bindDaemon, bindJob } from "./containers/bindings.ts";
@@ -28,7 +28,7 @@ export default definePlugin<Settings>({
   id: "containerd",
   contract: contractVersion,
   summary: "runs containers and keeps images with containerd and runc",
-  provides: [ImageStoreToken, ContainerEngineToken],
+  provides: [ImageStoreToken, ImageCacheToken, ContainerEngineToken],
   wants: [JobNetworkToken],
   settings: settingsSchema,
   async start({ settings }) {
@@ -52,8 +52,9 @@ export default definePlugin<Settings>({
 /** The connection first: it closes last. The supervisor next: what is bound later opens when containerd answers. */
 function bindConnection(scope: Binder, { settings, daemon, log }: PluginContext<Settings>): void {
   const dir = `${daemon.dataDir}/containerd`;
+  const { address, ingest: ingestDir } = privatePaths(dir);
   const endpoint = settings.address === undefined
-    ? { address: privatePaths(dir).address, namespace: "berth" }
+    ? { address, namespace: "berth", ingestDir }
     : { address: settings.address, namespace: `berth-${daemon.id}` };
   scope.bind(SettingsToken, { value: settings });
   scope.bind(EndpointToken, { value: endpoint });

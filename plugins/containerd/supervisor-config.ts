@@ -9,6 +9,8 @@ export interface PrivatePaths {
   readonly log: string;
   readonly root: string;
   readonly state: string;
+  /** Where containerd keeps blobs that are being written. Source: containerd, docs/content-flow.md. */
+  readonly ingest: string;
   /** Where containerd mounts snapshots for a moment while it unpacks; never in the host's /tmp. */
   readonly temporary: string;
 }
@@ -21,6 +23,7 @@ export function privatePaths(dir: string): PrivatePaths {
     log: `${dir}/containerd.log`,
     root: `${dir}/root`,
     state: `${dir}/state`,
+    ingest: `${dir}/root/io.containerd.content.v1.content/ingest`,
     temporary: `${dir}/tmp`,
   };
 }

@@ -155,6 +155,62 @@ export interface ImageStore {
 /** Job-scoped; an engine provides it. */
 export const ImageStoreToken: Token<ImageStore> = token("images.store");
 
+/** A part of an image on disk: a file as it travelled, or a layer unpacked. Images that share one share its space. */
+export interface CachePiece {
+  /** Tells pieces apart and means nothing else. */
+  readonly id: string;
+  readonly sizeBytes: number;
+}
+
+/** An image that the host keeps beyond the jobs that pulled it. */
+export interface CachedImage {
+  /** Its manifest's digest. */
+  readonly digest: string;
+  /** Who served it, `registry.example:5000/team/app`, as in {@link ImageSource.origin}; sorted. */
+  readonly origins: readonly string[];
+  readonly pieces: readonly CachePiece[];
+  /** When a job last pulled it, or, when the store was told of it with {@link ImageCache.touch}, last had it. */
+  readonly lastUsed: Date;
+  /** Ids of the live jobs that hold it or are pulling it; sorted. */
+  readonly heldBy: readonly string[];
+  /** Held by {@link ImageCache.pin}. */
+  readonly pinned: boolean;
+}
+
+/** The file system that images lie in. In bytes, as `df` counts: what is reserved for root is neither. */
+export interface CacheDisk {
+  readonly usedBytes: number;
+  readonly availableBytes: number;
+}
+
+/** What an engine keeps of registries' images so that the next job finds them. */
+export interface ImageCache {
+  /** All of it, at one moment. Errors: `unavailable` when the engine is down. */
+  list(): Promise<CachedImage[]>;
+  /** Errors: `unavailable` when the engine is down. */
+  disk(): Promise<CacheDisk>;
+  /**
+   * Takes images out of the cache; resolves when what nobody else holds is off the disk. What a job holds, is
+   * pulling, or takes hold of meanwhile stays as it was, and so do pinned images: never an error of that job's.
+   * Unknown digests are fine. Killed at any moment it leaves each image whole or gone.
+   *
+   * @returns the digests that went, and the bytes that are really free for it
+   */
+  remove(digests: readonly string[]): Promise<{ removed: readonly string[]; freedBytes: number }>;
+  /** Notes that images were in use until now. Unknown digests are fine. */
+  touch(digests: readonly string[]): Promise<void>;
+  /**
+   * Brings an image into the cache for no job, as {@link ImageStore.ingest} does with the same errors, and keeps it
+   * until {@link keepPinned}, also when the daemon is restarted.
+   */
+  pin(source: ImageSource, observe: IngestObserver, signal: AbortSignal): Promise<StoredImage>;
+  /** Lets go of all pinned images but these. Returns those of them that are pinned and there. */
+  keepPinned(images: readonly StoredImage[]): Promise<readonly StoredImage[]>;
+}
+
+/** Daemon-scoped; an engine provides it. */
+export const ImageCacheToken: Token<ImageCache> = token("images.cache");
+
 /** User name and password (or identity token) for one registry, as in `X-Registry-Auth`. */
 export interface RegistryCredentials {
   readonly username?: string;

@@ -30,7 +30,7 @@ export function configuredCredentials(
 export const speaksForItself = (headers: Headers): boolean => headers["x-registry-auth"] !== undefined;
 
 /** One set of credentials as clients write it; undefined when nothing in it says who somebody is. */
-function readEntry(raw: unknown): RegistryCredentials | undefined {
+export function readEntry(raw: unknown): RegistryCredentials | undefined {
   const entry = (typeof raw === "object" ? raw : undefined) as Fields | null | undefined;
   const text = (name: string) => {
     const value = entry?.[name];

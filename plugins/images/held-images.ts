@@ -1,4 +1,4 @@
-import { inject, type Token, token } from "../../core/kernel/scope.ts";
+import { inject, optional, type Token, token } from "../../core/kernel/scope.ts";
 import {
   type ImageSource,
   type ImageStore,
@@ -6,6 +6,7 @@ import {
   type IngestObserver,
   type StoredImage,
 } from "./backend.ts";
+import { type CacheKeeper, CacheKeeperToken } from "./cache-keeper.ts";
 import { ImageTable, ImageTableToken } from "./image-table.ts";
 import type { Reference } from "./reference.ts";
 
@@ -19,18 +20,31 @@ export const HeldImagesToken: Token<HeldImages> = token("images.held");
 export class HeldImages {
   readonly #store: ImageStore;
   readonly #table: ImageTable;
+  readonly #keeper: CacheKeeper | undefined;
+  /** Manifests of registries' images that the job pulled. */
+  readonly #used = new Set<string>();
   /** What the store holds for the job, by digest of the manifest. */
   readonly #held = new Map<string, StoredImage>();
   #ingesting = 0;
   #releasing: Promise<void> = Promise.resolve();
 
-  constructor(@inject(ImageStoreToken) store: ImageStore, @inject(ImageTableToken) table: ImageTable) {
+  constructor(
+    @inject(ImageStoreToken) store: ImageStore,
+    @inject(ImageTableToken) table: ImageTable,
+    @inject(optional(CacheKeeperToken)) keeper?: CacheKeeper,
+  ) {
     this.#store = store;
     this.#table = table;
+    this.#keeper = keeper;
   }
 
   open(): void {
     for (const image of this.#table.allManifests()) this.#held.set(image.manifest.digest, image);
+  }
+
+  /** The job had its images until now: what a long job used is not old when it ends. */
+  close(): void {
+    if (this.#used.size > 0) this.#keeper?.usedUntilNow([...this.#used]);
   }
 
   /** Ingests an image, then names it. */
@@ -43,7 +57,7 @@ export class HeldImages {
     this.#ingesting++;
     try {
       await this.#releasing;
-      const image = await this.#store.ingest(source, observe, signal);
+      const image = await this.#ingest(source, observe, signal);
       this.#held.set(image.manifest.digest, image);
       await this.#table.add(image, references);
       return image;
@@ -70,5 +84,21 @@ export class HeldImages {
     });
     this.#releasing = work.catch(() => {});
     await work;
+  }
+
+  /** Ingests, and tells the cache's keeper whether a registry's image had to be downloaded. */
+  async #ingest(source: ImageSource, observe: IngestObserver, signal: AbortSignal): Promise<StoredImage> {
+    let isHit = true;
+    const image = await this.#store.ingest(source, (layer, progress) => {
+      if (progress.state === "downloading") isHit = false;
+      observe(layer, progress);
+    }, signal);
+    if (source.origin === undefined) {
+      this.#keeper?.lookSoon();
+    } else {
+      this.#used.add(source.manifest.digest);
+      this.#keeper?.pulled(isHit);
+    }
+    return image;
   }
 }

@@ -1,13 +1,21 @@
 import { join } from "node:path";
 import type { Job } from "../../core/kernel/job.ts";
-import { inject, type Token, token } from "../../core/kernel/scope.ts";
+import { inject, optional, type Token, token } from "../../core/kernel/scope.ts";
 import { JobToken } from "../../core/kernel/tokens.ts";
 import { readJson, writeAtomically } from "../../core/support/atomic-file.ts";
 import { internal, notFound } from "../../core/support/errors.ts";
 import type { ImageLookup, ImageUsers } from "../containers/backend.ts";
 import type { StoredImage } from "./backend.ts";
 import { ImageNames, type NameTarget } from "./names.ts";
-import { familiar, parseReference, type Reference, refuseAmbiguous, withDefaultTag } from "./reference.ts";
+import { type Preload, PreloadToken } from "./preload.ts";
+import {
+  familiar,
+  isDigest,
+  parseReference,
+  type Reference,
+  refuseAmbiguous,
+  withDefaultTag,
+} from "./reference.ts";
 
 /** Job-scoped; the objects of this area take it from each other. */
 export const ImageTableToken: Token<ImageTable> = token("images.table");
@@ -47,21 +55,36 @@ export class ImageTable implements ImageLookup {
   readonly #path: string;
   readonly #images = new Map<string, Entry>();
   readonly #names = new ImageNames();
+  readonly #preload: Pick<Preload, "list"> | undefined;
   #users: ImageUsers = () => [];
   #saving: Promise<void> = Promise.resolve();
 
-  constructor(@inject(JobToken) job: Job) {
+  /** @param preload what a new job's table starts with */
+  constructor(
+    @inject(JobToken) job: Job,
+    @inject(optional(PreloadToken)) preload?: Pick<Preload, "list">,
+  ) {
+    this.#preload = preload;
     this.#path = join(job.dir, "images.json");
   }
 
   async open(): Promise<void> {
     const saved = await readJson<Saved>(this.#path);
+    if (!saved) return this.#seed();
     const targets = new Map<string, NameTarget>();
-    for (const { image, taggedAt } of saved?.images ?? []) {
+    for (const { image, taggedAt } of saved.images) {
       this.#put(image).taggedAt = taggedAt;
       targets.set(image.manifest.digest, targetOf(image));
     }
-    this.#names.load(saved?.references ?? {}, (digest) => targets.get(digest));
+    this.#names.load(saved.references, (digest) => targets.get(digest));
+  }
+
+  /** Nothing is written: a table that nobody changed is seeded again. */
+  #seed(): void {
+    for (const { image, references } of this.#preload?.list() ?? []) {
+      this.#put(image);
+      for (const reference of references) this.#name(reference, image);
+    }
   }
 
   askForUsers(users: ImageUsers): void {
@@ -188,7 +211,7 @@ export class ImageTable implements ImageLookup {
 
   /** By reference first, as Docker does: a repository may be called like the start of an ID. */
   #byName(name: string): NameTarget | undefined {
-    return isWholeId(name) ? undefined : this.#names.get(this.spelling(name));
+    return wholeId(name) !== undefined ? undefined : this.#names.get(this.spelling(name));
   }
 
   /** By ID, or by a start that no other ID has. */
@@ -229,7 +252,8 @@ export class ImageTable implements ImageLookup {
 
 const wholeIdLength = "sha256:".length + 64;
 
-const isWholeId = (name: string) => /^(?:sha256:)?[0-9a-f]{64}$/.test(name);
+/** 64 hex digits are an ID, with or without the algorithm in front. */
+const wholeId = (name: string): string | undefined => [name, `sha256:${name}`].find(isDigest);
 
 const targetOf = ({ id, manifest }: StoredImage): NameTarget => ({
   imageId: id,
@@ -249,5 +273,5 @@ function keyOf({ domain, path, tag, digest }: Reference): string {
 
 /** Docker adds the tag it looked for. */
 function missingName(name: string): string {
-  return isWholeId(name) ? name : familiar(withDefaultTag(parseReference(name)));
+  return wholeId(name) ?? familiar(withDefaultTag(parseReference(name)));
 }

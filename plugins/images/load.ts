@@ -1,25 +1,17 @@
-import { mkdtemp, readdir, rm } from "node:fs/promises";
-import { join } from "node:path";
-import type { Job } from "../../core/kernel/job.ts";
 import { lines, type Reply } from "../../core/kernel/reply.ts";
 import type { ApiRequest } from "../../core/kernel/request.ts";
 import { inject } from "../../core/kernel/scope.ts";
-import { JobToken } from "../../core/kernel/tokens.ts";
 import { decompressed } from "./archive/decompress.ts";
 import type { ArchivedImage, WantedPlatform } from "./archive/archived-image.ts";
 import { imagesOf } from "./archive/images.ts";
 import { requestedPlatform } from "./archive/requested-platform.ts";
 import { spool } from "./archive/spool.ts";
-import { SpoolBudget } from "./archive/spool-budget.ts";
+import { type Spools, type SpoolSpace, SpoolsToken } from "./archive/spools.ts";
 import { type HeldImages, HeldImagesToken } from "./held-images.ts";
 import { type ImageTable, ImageTableToken } from "./image-table.ts";
 import { hostPlatform } from "./platform.ts";
 import { loadLine, progressOf } from "./progress.ts";
 import { familiar, parseReference, type Reference, withDefaultTag } from "./reference.ts";
-import { type Settings, SettingsToken } from "./settings.ts";
-
-/** Start of the names of directories in the job's own that hold an archive's files while it is loaded. */
-const spoolPrefix = "load-";
 
 /** What one request loads, and how. */
 interface Wish {
@@ -30,50 +22,34 @@ interface Wish {
 
 /** `POST /images/load`: archives by `docker save` of any age, and OCI layouts. */
 export class ImageLoad {
-  readonly #job: Job;
+  readonly #spools: Spools;
   readonly #held: HeldImages;
   readonly #table: ImageTable;
-  readonly #budget: SpoolBudget;
 
   constructor(
-    @inject(JobToken) job: Job,
+    @inject(SpoolsToken) spools: Spools,
     @inject(HeldImagesToken) held: HeldImages,
     @inject(ImageTableToken) table: ImageTable,
-    @inject(SettingsToken) settings: Settings,
   ) {
-    this.#job = job;
+    this.#spools = spools;
     this.#held = held;
     this.#table = table;
-    this.#budget = new SpoolBudget(settings.loadLimitBytes);
-  }
-
-  /** What an archive left behind when the daemon was killed in the middle of it goes. */
-  async open(): Promise<void> {
-    for (const name of await readdir(this.#job.dir)) {
-      if (name.startsWith(spoolPrefix)) await rm(join(this.#job.dir, name), { recursive: true, force: true });
-    }
   }
 
   load(request: ApiRequest): Reply {
     const { query, body, signal } = request;
     const platform = requestedPlatform(request);
     const wanted = { platform: platform ?? hostPlatform(), asked: platform !== undefined };
-    return lines(this.#load(body, { wanted, quiet: query.flag("quiet"), signal }));
+    const wish = { wanted, quiet: query.flag("quiet"), signal };
+    return lines(this.#spools.lend((space) => this.#load(body, space, wish)));
   }
 
-  async *#load(body: AsyncIterable<Uint8Array>, wish: Wish): AsyncGenerator<object> {
-    const directory = await mkdtemp(join(this.#job.dir, spoolPrefix));
-    const share = this.#budget.share();
-    try {
-      const archive = await spool(decompressed(body), { directory, take: share.take }, wish.signal);
-      const images = await imagesOf(archive, wish.wanted);
-      // Every name is checked before the first image is brought in.
-      const named = images.map((image) => ({ image, references: referencesOf(image) }));
-      for (const { image, references } of named) yield* this.#bring(image, references, wish);
-    } finally {
-      await rm(directory, { recursive: true, force: true });
-      share.giveBack();
-    }
+  async *#load(body: AsyncIterable<Uint8Array>, space: SpoolSpace, wish: Wish): AsyncGenerator<object> {
+    const archive = await spool(decompressed(body), space, wish.signal);
+    const images = await imagesOf(archive, wish.wanted);
+    // Every name is checked before the first image is brought in.
+    const named = images.map((image) => ({ image, references: referencesOf(image) }));
+    for (const { image, references } of named) yield* this.#bring(image, references, wish);
   }
 
   async *#bring(

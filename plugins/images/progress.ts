@@ -28,12 +28,11 @@ const pullTexts: Readonly<Record<LayerProgress["state"], string>> = {
 /** The start of a digest's hex part, as Docker shows it. */
 export const shortDigest = (digest: string) => digest.slice(digest.indexOf(":") + 1).slice(0, 12);
 
-/** Lines of `docker pull`. */
-export const pullLine = (layer: Descriptor, progress: LayerProgress): ProgressLine => ({
-  status: pullTexts[progress.state],
-  ...detail(progress),
-  id: shortDigest(layer.digest),
-});
+/** Lines of `docker pull`; undefined for an extraction that has only begun, of which Docker tells nothing. */
+export function pullLine(layer: Descriptor, progress: LayerProgress): ProgressLine | undefined {
+  if (progress.state === "extracting" && progress.current === 0) return undefined;
+  return { status: pullTexts[progress.state], ...detail(progress), id: shortDigest(layer.digest) };
+}
 
 /** Lines of `docker load`; undefined for states that it does not show. */
 export const loadLine = (layer: Descriptor, progress: LayerProgress): ProgressLine | undefined =>

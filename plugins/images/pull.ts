@@ -15,10 +15,11 @@ import {
 } from "./backend.ts";
 import { type HeldImages, HeldImagesToken } from "./held-images.ts";
 import { type ImageTable, ImageTableToken } from "./image-table.ts";
+import { type ImageImport, ImportToken } from "./import.ts";
 import { hostPlatform, mismatch, parsePlatform, suits } from "./platform.ts";
 import { progressOf, pullLine } from "./progress.ts";
 import { familiar, familiarName, parseWithTag, type Reference, refuseAmbiguous } from "./reference.ts";
-import { remoteOf } from "./remote.ts";
+import { namesOf, remoteOf } from "./remote.ts";
 import { type Settings, SettingsToken } from "./settings.ts";
 
 /** What one request pulls. */
@@ -38,6 +39,7 @@ export class ImagePull {
   readonly #settings: Settings;
   readonly #logins: RegistryLogins;
   readonly #store: ImageStore;
+  readonly #import: ImageImport;
 
   constructor(
     @inject(RegistriesToken) registries: Registries,
@@ -46,6 +48,7 @@ export class ImagePull {
     @inject(SettingsToken) settings: Settings,
     @inject(RegistryLoginsToken) logins: RegistryLogins,
     @inject(ImageStoreToken) store: ImageStore,
+    @inject(ImportToken) imports: ImageImport,
   ) {
     this.#registries = registries;
     this.#held = held;
@@ -53,13 +56,13 @@ export class ImagePull {
     this.#settings = settings;
     this.#logins = logins;
     this.#store = store;
+    this.#import = imports;
   }
 
-  async create({ query, headers, signal }: ApiRequest): Promise<Reply> {
-    if (query.text("fromSrc")) {
-      throw invalid("fromSrc is not supported by this engine yet: importing a file system; use docker load");
-    }
+  async create(request: ApiRequest): Promise<Reply> {
+    const { query, headers, signal } = request;
     const from = query.text("fromImage") ?? "";
+    if (!from && query.text("fromSrc")) return this.#import.create(request);
     if (!from) throw invalid("fromImage is empty: name the image to pull");
     // The CLI sends `name:` for all tags.
     const reference = parseWithTag(from.replace(/:$/, ""), query.text("tag") ?? "");
@@ -126,13 +129,6 @@ export class ImagePull {
 
 const isOne = ({ tag, digest }: Reference) => tag !== undefined || digest !== undefined;
 
-/** The names an image gets by being pulled: its tag, and the digest the registry knows it by. */
-function namesOf(reference: Reference, { digest }: ResolvedImage): Reference[] {
-  const { domain, path } = reference;
-  const byDigest = { domain, path, digest };
-  return reference.digest === undefined ? [reference, byDigest] : [byDigest];
-}
-
 /** A reference with both is pulled, and named, by its digest. */
 const asNamed = ({ domain, path, tag, digest }: Reference): Reference =>
   digest === undefined ? { domain, path, tag } : { domain, path, digest };
@@ -145,6 +141,8 @@ const wantedPart = (reference: Reference): string =>
 function checkName(reference: Reference): void {
   if (familiarName(reference) === "scratch") throw new ApiError("forbidden", "'scratch' is a reserved name");
   refuseAmbiguous(reference);
+  const { digest } = reference;
+  if (digest !== undefined && !digest.startsWith("sha256:")) throw invalid("unsupported digest algorithm");
 }
 
 /** Runs a generator up to its first value, so that what goes wrong before it becomes a status. */

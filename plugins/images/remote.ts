@@ -1,4 +1,4 @@
-import type { RemoteReference } from "./backend.ts";
+import type { RemoteReference, ResolvedImage } from "./backend.ts";
 import { defaultDomain, familiarName, type Reference } from "./reference.ts";
 import type { Settings } from "./settings.ts";
 
@@ -30,4 +30,11 @@ export function remoteOf(
 ): RemoteReference {
   const name = familiarName({ domain, path });
   return { registry: registryOf(domain, settings), repository: path, name, tag, digest };
+}
+
+/** The names an image gets by being pulled: its tag, and the digest the registry knows it by. */
+export function namesOf(reference: Reference, { digest }: Pick<ResolvedImage, "digest">): Reference[] {
+  const { domain, path } = reference;
+  const byDigest = { domain, path, digest };
+  return reference.digest === undefined ? [reference, byDigest] : [byDigest];
 }

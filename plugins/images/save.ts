@@ -2,11 +2,12 @@ import { type Reply, stream } from "../../core/kernel/reply.ts";
 import type { ApiRequest } from "../../core/kernel/request.ts";
 import { inject } from "../../core/kernel/scope.ts";
 import { ApiError, invalid, notFound } from "../../core/support/errors.ts";
-import { isFor, platformText, requestedPlatform } from "./archive/requested-platform.ts";
+import { requestedPlatform } from "./archive/requested-platform.ts";
 import { savedEntries, type SavedImage } from "./archive/saved-layout.ts";
 import { tarOf } from "./archive/tar-writer.ts";
 import { type ImageStore, ImageStoreToken, type Platform, type StoredImage } from "./backend.ts";
 import { type ImageTable, ImageTableToken } from "./image-table.ts";
+import { formatPlatform, suits } from "./platform.ts";
 import { familiarName, parseReference, type Reference } from "./reference.ts";
 
 /** An image and, when the name that it was asked by is a tag, that tag. */
@@ -88,17 +89,17 @@ export class ImageSave {
   }
 }
 
-/** Each image once, with all tags that it was asked by, in the order of asking. */
+/** Each manifest once, with all tags that it was asked by, in the order of asking. */
 function grouped(chosen: readonly Chosen[], platform: Platform | undefined): SavedImage[] {
-  const byId = new Map<string, { image: StoredImage; tags: Map<string, Reference> }>();
+  const byManifest = new Map<string, { image: StoredImage; tags: Map<string, Reference> }>();
   for (const { image, tag } of chosen) {
-    if (platform && !isFor(image.config, platform)) {
-      throw notFound(`no suitable export target found for platform ${platformText(platform)}`);
+    if (platform && !suits(image.config, platform)) {
+      throw notFound(`no suitable export target found for platform ${formatPlatform(platform)}`);
     }
-    const known = byId.get(image.id) ?? { image, tags: new Map() };
-    byId.set(image.id, known);
+    const known = byManifest.get(image.manifest.digest) ?? { image, tags: new Map() };
+    byManifest.set(image.manifest.digest, known);
     if (tag) known.tags.set(`${familiarName(tag)}:${tag.tag}`, tag);
   }
   const withIndex = platform === undefined;
-  return [...byId.values()].map(({ image, tags }) => ({ image, tags: [...tags.values()], withIndex }));
+  return [...byManifest.values()].map(({ image, tags }) => ({ image, tags: [...tags.values()], withIndex }));
 }

@@ -1,11 +1,14 @@
 import { Agent as HttpAgent, type RequestOptions } from "node:http";
 import { Agent as HttpsAgent } from "node:https";
+import { isIP } from "node:net";
 import type { Hosts } from "./hosts.ts";
 import type { Proxies } from "./proxy.ts";
 import { proxyAuthorization, TunnelAgent } from "./tunnel.ts";
 
 /** How a request reaches its address: what node:http wants to know beyond method and headers. */
 export type Route = Pick<RequestOptions, "protocol" | "host" | "port" | "path" | "agent"> & {
+  /** Whose certificate is wanted: node:https would take the name in the `Host` header, a proxy's request for another. */
+  readonly servername: string;
   readonly headers: Readonly<Record<string, string>>;
 };
 
@@ -33,6 +36,11 @@ export class Agents {
     return proxy ? this.#throughProxy(url, proxy) : { ...direct(url), agent: this.#plain };
   }
 
+  /** The proxy that stands for the host itself: every connection error is about it. */
+  proxyInstead(url: URL): URL | undefined {
+    return url.protocol === "http:" ? this.#proxies.of(url) : undefined;
+  }
+
   close(): void {
     this.#plain.destroy();
     for (const agent of this.#secure.values()) agent.destroy();
@@ -56,23 +64,29 @@ export class Agents {
     const key = `${secureContext || insecureSkipVerify ? url.host : ""} ${proxy?.href ?? ""}`;
     const known = this.#secure.get(key);
     if (known) return known;
-    const options = {
-      ...pool,
-      rejectUnauthorized: !insecureSkipVerify,
-      ...(secureContext && { secureContext }),
-    };
-    const agent = proxy ? new TunnelAgent(proxy, this.#timeoutMs, options) : new HttpsAgent(options);
+    const options = { ...pool, ...this.#tls(url) };
+    const agent = proxy
+      ? new TunnelAgent({ proxy, tls: this.#tls(proxy), timeoutMs: this.#timeoutMs }, options)
+      : new HttpsAgent(options);
     this.#secure.set(key, agent);
     return agent;
+  }
+
+  /** Whom to believe that they are the host of an address. */
+  #tls(url: URL) {
+    const { secureContext, insecureSkipVerify } = this.#hosts.trust(url);
+    return { rejectUnauthorized: !insecureSkipVerify, ...(secureContext && { secureContext }) };
   }
 }
 
 const pool = { keepAlive: true, maxFreeSockets: 8, timeout: idleConnectionMs };
 
 function direct(url: URL): Omit<Route, "agent"> {
+  const host = url.hostname.replace(/^\[|\]$/g, "");
   return {
     protocol: url.protocol,
-    host: url.hostname.replace(/^\[|\]$/g, ""),
+    host,
+    servername: isIP(host) ? "" : host,
     port: url.port || (url.protocol === "https:" ? 443 : 80),
     path: `${url.pathname}${url.search}`,
     headers: {},

@@ -1,6 +1,6 @@
 /** Connection errors in the words of Docker's daemon, which come from Go's net, crypto/tls and net/http packages. */
 import { isIP } from "node:net";
-import { ProxyRefused } from "./tunnel.ts";
+import { ProxyAway, ProxyRefused } from "./tunnel.ts";
 
 /** No headers in time. */
 export class TimedOut extends Error {}
@@ -47,6 +47,7 @@ export function inGoWords(url: URL, error: unknown): string {
     return "net/http: request canceled while waiting for connection (Client.Timeout exceeded while awaiting headers)";
   }
   if (error instanceof ProxyRefused) return `proxyconnect tcp: ${printable(error.message)}`;
+  if (error instanceof ProxyAway) return `proxyconnect tcp: ${inGoWords(error.address, error.cause)}`;
   const code = codeOf(error);
   return networkWords(url, code) ?? tlsWords(url, code, error) ?? otherWords(code, error);
 }

@@ -14,6 +14,7 @@ import type { Proxies } from "./proxy.ts";
 import { Retries } from "./retries.ts";
 import { sendBody, type StreamedBody } from "./send-body.ts";
 import type { Settings } from "./settings.ts";
+import { ProxyAway } from "./tunnel.ts";
 
 export { type Answer, type Exchange, parseUrl } from "./exchange.ts";
 
@@ -47,13 +48,20 @@ export class Transport {
         const answer = await this.#onKeptConnection(exchange);
         if (!await retries.another(answer)) return answer;
       } catch (error) {
-        if (!mayPass(error, exchange) || !await retries.anotherAfterError()) throw translate(exchange, error);
+        if (!mayPass(error, exchange) || !await retries.anotherAfterError()) {
+          throw this.#translate(exchange, error);
+        }
       }
     }
   }
 
   close(): void {
     this.#agents.close();
+  }
+
+  #translate(exchange: Exchange, error: unknown): unknown {
+    const proxy = this.#agents.proxyInstead(exchange.url);
+    return translate(exchange, proxy && isAway(error) ? new ProxyAway(proxy, error) : error);
   }
 
   /** A kept connection may have been closed by the other side meanwhile: such a request goes out anew at once. */
@@ -79,7 +87,7 @@ function open(
   { method, url, headers, body }: Exchange,
   { headers: ofRoute, ...route }: Route,
 ): ClientRequest {
-  return (route.protocol === "https:" ? httpsRequest : httpRequest)({
+  return (route.protocol === "https:" ? httpsRequest : httpRequest as typeof httpsRequest)({
     ...route,
     method,
     headers: { host: url.host, ...headers, ...ofRoute, ...lengthOf(body) },

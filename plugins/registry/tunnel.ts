@@ -4,8 +4,22 @@ import { isIP } from "node:net";
 import type { Duplex } from "node:stream";
 import { connect, type ConnectionOptions } from "node:tls";
 
-/** How a proxy refuses; Go's `http.Transport` has the status text as error. */
+/** A proxy that refuses, with the status text as message: Go has no other words for it. */
 export class ProxyRefused extends Error {}
+
+/** The way to a proxy failed, not the way from there. */
+export class ProxyAway extends Error {
+  /** Node's code of what went wrong, so that it can be told whether that passes. */
+  readonly code: string | undefined;
+  /** Without user name and password. */
+  readonly address: URL;
+
+  constructor(proxy: URL, cause: unknown) {
+    super("the proxy cannot be reached", { cause });
+    this.code = (cause as NodeJS.ErrnoException).code;
+    this.address = new URL(proxy.origin);
+  }
+}
 
 /** The value of `Proxy-Authorization` for a proxy whose address holds a user name; undefined without. */
 export function proxyAuthorization({ username, password }: URL): string | undefined {
@@ -16,22 +30,28 @@ export function proxyAuthorization({ username, password }: URL): string | undefi
 
 type Connected = (error: Error | null, stream: Duplex) => void;
 
+/** Which proxy makes tunnels, whom to believe that they are it, and how long it may take. */
+export interface TunnelMaker {
+  readonly proxy: URL;
+  readonly tls: Pick<ConnectionOptions, "secureContext" | "rejectUnauthorized">;
+  readonly timeoutMs: number;
+}
+
 /**
  * An https agent whose connections go through a proxy by CONNECT. What a proxy answers instead of a tunnel is an
  * error and never taken for the registry's answer: otherwise a proxy could speak in the registry's name.
  */
 export class TunnelAgent extends Agent {
-  readonly #proxy: URL;
-  readonly #timeoutMs: number;
+  readonly #maker: TunnelMaker;
 
-  constructor(proxy: URL, timeoutMs: number, options: AgentOptions) {
+  constructor(maker: TunnelMaker, options: AgentOptions) {
     super(options);
-    this.#proxy = proxy;
-    this.#timeoutMs = timeoutMs;
+    this.#maker = maker;
   }
 
   /** node:http calls this for each new connection, and waits for the callback when nothing is returned. */
   override createConnection(options: RequestOptions, callback: Connected = () => {}): undefined {
+    const { proxy, timeoutMs } = this.#maker;
     const host = String(options.host);
     const request = this.#connect(`${host.includes(":") ? `[${host}]` : host}:${options.port}`);
     const fail = (error: Error) => {
@@ -39,8 +59,8 @@ export class TunnelAgent extends Agent {
       // Whoever gets an error looks at nothing else.
       callback(error, undefined as unknown as Duplex);
     };
-    request.setTimeout(this.#timeoutMs, () => fail(new ProxyRefused("the proxy does not answer")));
-    request.once("error", fail);
+    request.setTimeout(timeoutMs, () => fail(new ProxyRefused("the proxy does not answer")));
+    request.once("error", (error) => fail(new ProxyAway(proxy, error)));
     request.once("response", ({ statusMessage }) => fail(new ProxyRefused(statusMessage)));
     request.once("connect", (response, socket) => {
       if (response.statusCode !== 200) {
@@ -55,10 +75,14 @@ export class TunnelAgent extends Agent {
   }
 
   #connect(target: string): ClientRequest {
-    const proxy = this.#proxy;
+    const { proxy, tls } = this.#maker;
     const authorization = proxyAuthorization(proxy);
-    return (proxy.protocol === "https:" ? httpsRequest : httpRequest)({
-      host: proxy.hostname.replace(/^\[|\]$/g, ""),
+    const host = proxy.hostname.replace(/^\[|\]$/g, "");
+    return (proxy.protocol === "https:" ? httpsRequest : httpRequest as typeof httpsRequest)({
+      ...tls,
+      host,
+      // node:https would want a certificate for the name in the `Host` header.
+      servername: isIP(host) ? "" : host,
       port: proxy.port || (proxy.protocol === "https:" ? 443 : 80),
       method: "CONNECT",
       path: target,

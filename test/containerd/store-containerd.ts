@@ -14,7 +14,8 @@ export async function containerdDirectory(undo: Undo): Promise<string> {
 
 /** A supervisor of a containerd in that directory, not opened yet, and its connection. */
 export function supervisorFor(undo: Undo, dir: string, changes: Partial<SupervisorOptions["settings"]> = {}) {
-  const connection = new ContainerdConnection({ address: privatePaths(dir).address, namespace: "berth" });
+  const { address, ingest: ingestDir } = privatePaths(dir);
+  const connection = new ContainerdConnection({ address, namespace: "berth", ingestDir });
   undo.add("connection", () => connection.close());
   const settings = { binary: "containerd", logLevel: "warn", snapshotter: "overlayfs", ...changes } as const;
   const supervisor = new Supervisor({ dir, settings, log: silent }, connection);

@@ -17,6 +17,8 @@ import type {
 import { ImageDistribution } from "../../plugins/images/distribution.ts";
 import { HeldImages } from "../../plugins/images/held-images.ts";
 import { ImageTable } from "../../plugins/images/image-table.ts";
+import { Spools } from "../../plugins/images/archive/spools.ts";
+import { ImageImport } from "../../plugins/images/import.ts";
 import { ImageHistory } from "../../plugins/images/history.ts";
 import { ImageInspect } from "../../plugins/images/inspect.ts";
 import { ImageList } from "../../plugins/images/list.ts";
@@ -67,17 +69,31 @@ export class FakeRegistries implements Registries {
   }
 }
 
-export async function openArea(undo: Undo, { dir, store = new FakeStore(), defaultRegistry = "docker.io" }: {
-  dir?: string;
-  store?: FakeStore;
-  defaultRegistry?: string;
-} = {}) {
+export async function openArea(
+  undo: Undo,
+  {
+    dir,
+    store = new FakeStore(),
+    defaultRegistry = "docker.io",
+    importFromUrls = true,
+    loadLimitBytes = 1024 * 1024,
+  }: {
+    dir?: string;
+    store?: FakeStore;
+    defaultRegistry?: string;
+    importFromUrls?: boolean;
+    loadLimitBytes?: number;
+  } = {},
+) {
   const job = await jobIn(undo, dir);
-  const settings = { defaultRegistry, loadLimitBytes: 1024 * 1024 };
+  const settings = { defaultRegistry, loadLimitBytes, importFromUrls };
   const registries = new FakeRegistries();
   const table = new ImageTable(job);
   await table.open();
   const held = new HeldImages(store, table);
+  const spools = new Spools(job, settings);
+  await spools.open();
+  const imports = new ImageImport(spools, held, table, settings);
   const logins = new JobLogins(registries, settings);
   held.open();
   const remover = new ImageRemover(table, held);
@@ -90,13 +106,13 @@ export async function openArea(undo: Undo, { dir, store = new FakeStore(), defau
     list: new ImageList(table),
     inspect: new ImageInspect(table),
     logins,
-    pull: new ImagePull(registries, held, table, settings, logins, store),
+    pull: new ImagePull(registries, held, table, settings, logins, store, imports),
     distribution: new ImageDistribution(registries, logins, settings),
     tag: new ImageTag(table, held),
     remove: new ImageRemove(table, remover),
     prune: new ImagePrune(table, remover),
     history: new ImageHistory(table),
-    load: new ImageLoad(job, held, table, settings),
+    load: new ImageLoad(spools, held, table),
     save: new ImageSave(table, store),
   };
 }

@@ -47,6 +47,11 @@ export class FakeHost {
     this.#blobsOf.set(origin, served.set(digest, bytes));
     if (anonymous) this.#public.set(digest, bytes);
   }
+
+  /** Bytes leave the host, whoever brought them. */
+  forget(digest: string): void {
+    for (const served of [...this.#blobsOf.values(), this.#public]) served.delete(digest);
+  }
 }
 
 /** One ingest on its way. */

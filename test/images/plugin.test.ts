@@ -23,6 +23,13 @@ import { FakeHost } from "./fake-store.ts";
 import { dockerArchive, smallImage } from "./small-image.ts";
 
 const context = <T>(settings: T) => ({ settings, log: silent, daemon: facts() });
+const settings = {
+  defaultRegistry: "docker.io",
+  loadLimitBytes: 1e9,
+  importFromUrls: true,
+  preload: [],
+  cache: { highPercent: 85, lowPercent: 80 },
+};
 const never = new AbortController().signal;
 
 async function openDaemon(undo: Undo) {
@@ -53,7 +60,7 @@ async function openJob(undo: Undo, daemon: Scope, host: FakeHost, id: string) {
   const scope = daemon.job(id);
   scope.bind(JobToken, { value: job });
   scope.bind(ImageStoreToken, { value: host.storeOfJob() });
-  images.job?.(scope, context({ defaultRegistry: "docker.io", loadLimitBytes: 1e9 }), job);
+  images.job?.(scope, context(settings), job);
   system.job?.(scope, context({}), job);
   await scope.open();
   undo.add(`job ${id}'s scope`, () => scope.close());

@@ -149,8 +149,8 @@ test("says that a private repository is denied, as Docker does", async (undo) =>
 
 test("shows credentials to the registry and never to whom it redirects", async (undo) => {
   const seen: (string | undefined)[] = [];
-  const elsewhere = await serve(undo, (request, response) => {
-    seen.push(request.headers.authorization);
+  const elsewhere = await serve(undo, ({ headers }, response) => {
+    seen.push(headers.authorization, headers.cookie, headers["proxy-authorization"]);
     response.end("hello");
   });
   const registry = await serve(undo, (request, response) => {
@@ -158,7 +158,8 @@ test("shows credentials to the registry and never to whom it redirects", async (
       return void response.writeHead(401, { "www-authenticate": 'Basic realm="x"' }).end();
     }
     if (request.url?.includes("/blobs/")) {
-      return void response.writeHead(307, { location: `http://${elsewhere}/blob` }).end();
+      const headers = { location: `http://user:pass@${elsewhere}/blob`, "set-cookie": "session=secret" };
+      return void response.writeHead(307, headers).end();
     }
     response.writeHead(200, { "content-type": manifestType }).end(manifest());
   });
@@ -174,7 +175,7 @@ test("shows credentials to the registry and never to whom it redirects", async (
   const parts: Uint8Array[] = [];
   for await (const chunk of source.read(blob, 0, never)) parts.push(chunk);
   assert.is(Buffer.concat(parts).toString(), "hello");
-  assert.equal(seen, [undefined]);
+  assert.equal(seen, [undefined, undefined, undefined]);
 });
 
 test("asks the token server with the credentials and the repository's scope", async (undo) => {

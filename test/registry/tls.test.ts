@@ -79,6 +79,39 @@ test("says when a server answers http to https, as Docker does", async (undo) =>
   assert.match(error.message, /^Get "https:.*": http: server gave HTTP response to HTTPS client$/);
 });
 
+test("shows credentials to no token server without TLS, and follows no redirect to plain http", async (undo) => {
+  const by = await authority(undo);
+  const pair = await bytesOf(await by.issue("server", "IP:127.0.0.1"));
+  const seen: string[] = [];
+  const plain = await serve(undo, ({ url = "" }, response) => {
+    seen.push(url);
+    response.end("{}");
+  });
+  const registry = await listen(
+    undo,
+    createServer(pair, (request, response) => {
+      if (request.url?.includes("redirected")) {
+        return void response.writeHead(307, { location: `http://${plain}/blob` }).end();
+      }
+      response.writeHead(401, { "www-authenticate": `Bearer realm="http://${plain}/token"` }).end();
+    }),
+  );
+  const registries = client(undo, { hosts: [{ host: registry, caFile: by.cert }] });
+  const pull = (repository: string) =>
+    rejection(
+      registries.resolve(
+        { registry, repository },
+        platform,
+        { username: "u", password: "p" },
+        never,
+        nothingKnown,
+      ),
+    );
+  assert.match((await pull("app")).message, /asks for a token from .* over plain http, which is refused$/);
+  assert.match((await pull("redirected")).message, /redirected from https to plain http, which is refused$/);
+  assert.equal(seen, []);
+});
+
 test("gives up on a server that never shakes hands", async (undo) => {
   const silent = createTcpServer((socket) => void socket.on("error", () => {}));
   const sockets = new Set<{ destroy(): void }>();

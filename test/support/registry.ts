@@ -21,11 +21,11 @@ export interface TestRegistry {
   push(image: BuiltImage, repository: string, tag: string): Promise<string>;
 }
 
-/** Starts a registry that stops with the test. */
-export async function startRegistry(undo: Undo, { auth = false } = {}): Promise<TestRegistry> {
+/** Starts a registry that stops with the test. @param port a free one when none is given */
+export async function startRegistry(undo: Undo, { auth = false, port = 0 } = {}): Promise<TestRegistry> {
   const folder = await mkdtemp(join(tmpdir(), "berth-registry-"));
   undo.add("registry's folder", () => rm(folder, { recursive: true, force: true }));
-  const host = `127.0.0.1:${await freePort()}`;
+  const host = `127.0.0.1:${port || await freePort()}`;
   await writeFile(join(folder, "htpasswd"), htpasswd);
   await writeFile(join(folder, "config.yml"), registryConfig(folder, host, auth));
   const child = spawn("docker-registry", ["serve", join(folder, "config.yml")], { stdio: "ignore" });

@@ -17,7 +17,7 @@ import { ingestPrefix } from "./write-blob.ts";
 export const cacheLeaseId = "berth-cache";
 
 /** Label of a lease that lives as long as one ingest: the job's id. */
-const ingestLabel = "berth/ingest";
+export const ingestLabel = "berth/ingest";
 
 /**
  * What all jobs' image stores share: work under way, the cache's lease, and the removal of what a killed daemon or

@@ -32,8 +32,8 @@ export class ContainerdImageStore implements ImageStore {
   readonly #connection: ContainerdConnection;
   readonly #shared: SharedImages;
   readonly #settings: Settings;
-  readonly #lease: JobLease;
-  readonly #job: Job;
+  readonly #lease: Pick<JobLease, "id" | "ensure">;
+  readonly #job: Pick<Job, "id" | "signal">;
   readonly #holds = new Holds();
   readonly #running = new Set<Promise<unknown>>();
 
@@ -41,8 +41,8 @@ export class ContainerdImageStore implements ImageStore {
     connection: ContainerdConnection,
     shared: SharedImages,
     settings: Settings,
-    lease: JobLease,
-    job: Job,
+    lease: Pick<JobLease, "id" | "ensure">,
+    job: Pick<Job, "id" | "signal">,
   ) {
     this.#connection = connection;
     this.#shared = shared;

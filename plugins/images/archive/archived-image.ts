@@ -16,12 +16,6 @@ export interface WantedPlatform {
   readonly asked: boolean;
 }
 
-/** An archive with more images is refused. */
-export const mostImages = 1_000;
-
-/** Metadata files larger than this are refused, in bytes. */
-export const metadataLimitBytes = 4 * 1024 * 1024;
-
 /** The bytes of a blob from its spooled file. */
 export async function* readFile(
   files: ReadonlyMap<string, SpooledFile>,

@@ -2,6 +2,7 @@ import { createGunzip } from "node:zlib";
 import { invalid, messageOf } from "../../../core/support/errors.ts";
 import { isBzip2, isGzip, isXz, isZstd } from "./compressions.ts";
 import { feed } from "./feed.ts";
+import { peek } from "./peek.ts";
 import { throughProgram } from "./program.ts";
 
 /**
@@ -15,38 +16,17 @@ const programs = [
 ];
 
 /** Enough of a file's start to tell its compression. */
-const startBytes = 6;
+export const startBytes = 6;
 
 /**
  * The bytes of an archive as sent, unpacked when they are gzip, zstd, xz or bzip2. How much comes out is for the reader
  * to watch. Errors: `invalid` for bytes that cannot be unpacked, or a compression whose program the host lacks.
  */
 export async function* decompressed(body: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array> {
-  const chunks = body[Symbol.asyncIterator]();
-  const start = await atLeast(chunks, startBytes);
-  const all = continued(start, chunks);
+  const { start, all } = await peek(body, startBytes);
   const program = programs.find(({ is }) => is(start));
   if (program) yield* throughProgram(all, program.name, program.args);
   else yield* isGzip(start) ? gunzip(all) : all;
-}
-
-async function atLeast(chunks: AsyncIterator<Uint8Array>, sizeBytes: number): Promise<Uint8Array> {
-  let start: Uint8Array = new Uint8Array();
-  while (start.length < sizeBytes) {
-    const next = await chunks.next();
-    if (next.done) break;
-    start = start.length === 0 ? next.value : Buffer.concat([start, next.value]);
-  }
-  return start;
-}
-
-async function* continued(start: Uint8Array, chunks: AsyncIterator<Uint8Array>): AsyncIterable<Uint8Array> {
-  try {
-    if (start.length > 0) yield start;
-    for (let next = await chunks.next(); !next.done; next = await chunks.next()) yield next.value;
-  } finally {
-    await chunks.return?.();
-  }
 }
 
 /** Larger pieces than the library's 16 KiB: each costs a turn of the event loop. */

@@ -1,17 +1,13 @@
 /** The images in an archive: `docker save`'s format, and OCI layouts. */
-import { createHash } from "node:crypto";
 import { invalid } from "../../../core/support/errors.ts";
-import type { Descriptor, ImageSource, Platform } from "../backend.ts";
-import {
-  type ArchivedImage,
-  metadataLimitBytes,
-  mostImages,
-  readFile,
-  type WantedPlatform,
-} from "./archived-image.ts";
-import { isGzip, isZstd } from "./compressions.ts";
+import type { Descriptor } from "../backend.ts";
+import { formatPlatform } from "../platform.ts";
+import { familiar, parseReference } from "../reference.ts";
+import { type ArchivedImage, readFile, type WantedPlatform } from "./archived-image.ts";
+import { metadataLimitBytes, mostImages } from "./limits.ts";
+import { configDescriptor, layerDescriptor, madeManifest } from "./made-manifest.ts";
 import { ociImages } from "./oci-layout.ts";
-import { isFor, platformText } from "./requested-platform.ts";
+import { isFor } from "./requested-platform.ts";
 import { type Archive, readSmall } from "./spool.ts";
 import type { SpooledFile } from "./spool-file.ts";
 
@@ -29,20 +25,25 @@ export async function imagesOf(archive: Archive, wanted: WantedPlatform): Promis
   const inLayout = isLayout ? await ociImages(archive, wanted) : [];
   const inDocker = isDocker ? await dockerImages(archive, wanted) : [];
   const images = joined(inLayout, inDocker);
-  if (images.length === 0) throw invalid(`the archive has no image for ${platformText(wanted.platform)}`);
+  if (images.length === 0) throw invalid(`the archive has no image for ${formatPlatform(wanted.platform)}`);
   return images;
 }
 
-/** An image that both formats list is the same one: its configuration tells. */
+/** An image that both formats list is the same one: its configuration tells. The layout may have several of one. */
 function joined(inLayout: readonly ArchivedImage[], inDocker: readonly ArchivedImage[]): ArchivedImage[] {
-  const byId = new Map<string, ArchivedImage>();
-  for (const { names, source } of [...inLayout, ...inDocker]) {
-    const id = source.config.digest;
-    const known = byId.get(id);
-    byId.set(id, { names: [...known?.names ?? [], ...names], source: known?.source ?? source });
+  const images = [...inLayout];
+  for (const { names, source } of inDocker) {
+    const same = images.filter((each) => each.source.config.digest === source.config.digest);
+    const known = new Set(same.flatMap((each) => each.names).map(spelling));
+    const more = names.filter((name) => !known.has(spelling(name)));
+    const [first] = same;
+    if (!first) images.push({ names, source });
+    else images[images.indexOf(first)] = { ...first, names: [...first.names, ...more] };
   }
-  return [...byId.values()];
+  return images;
 }
+
+const spelling = (name: string) => familiar(parseReference(name));
 
 /** `manifest.json`. Source: Docker image specification v1.2, "Combined Image JSON + Filesystem Changeset Format". */
 async function dockerImages(archive: Archive, wanted: WantedPlatform): Promise<ArchivedImage[]> {
@@ -56,12 +57,9 @@ async function dockerImages(archive: Archive, wanted: WantedPlatform): Promise<A
 }
 
 /** What a configuration says it runs on; the store refuses those that are no configurations. */
-async function platformOf(config: SpooledFile): Promise<Partial<Platform>> {
+async function platformOf(config: SpooledFile): Promise<unknown> {
   try {
-    const { os, architecture, variant } = JSON.parse(
-      new TextDecoder().decode(await readSmall(config, metadataLimitBytes)),
-    );
-    return { os, architecture, variant };
+    return JSON.parse(new TextDecoder().decode(await readSmall(config, metadataLimitBytes)));
   } catch (error) {
     throw invalid("the archive has an image configuration that is not JSON", error);
   }
@@ -76,7 +74,7 @@ function dockerImage(archive: Archive, entry: unknown): { config: SpooledFile; i
   const layers = Layers.map((name) => fileNamed(archive, name));
   const files = new Map([config, ...layers].map((file) => [file.digest, file]));
   const source = {
-    ...madeManifest(config, layers),
+    ...madeManifest(configDescriptor(config), layers.map(layerDescriptor)),
     read: (blob: Descriptor, offset: number) => readFile(files, blob, offset),
   };
   return { config, image: { names: (RepoTags ?? []) as string[], source } };
@@ -90,33 +88,3 @@ function fileNamed(archive: Archive, name: string): SpooledFile {
   if (!file) throw invalid(`the archive's manifest.json names ${name.slice(0, 200)}, which is not in it`);
   return file;
 }
-
-/** `docker save` writes no registry manifest; the image gets one that says what the archive holds. */
-function madeManifest(config: SpooledFile, layers: readonly SpooledFile[]): Omit<ImageSource, "read"> {
-  const mediaType = "application/vnd.oci.image.manifest.v1+json";
-  const configDescriptor = descriptorOf(config, "application/vnd.oci.image.config.v1+json");
-  const layerDescriptors = layers.map((file) =>
-    descriptorOf(file, `application/vnd.oci.image.layer.v1.tar${compressionOf(file)}`)
-  );
-  const inOciTerms = ({ mediaType, digest, sizeBytes: size }: Descriptor) => ({ mediaType, digest, size });
-  const bytes = new TextEncoder().encode(JSON.stringify({
-    schemaVersion: 2,
-    mediaType,
-    config: inOciTerms(configDescriptor),
-    layers: layerDescriptors.map(inOciTerms),
-  }));
-  const digest = `sha256:${createHash("sha256").update(bytes).digest("hex")}`;
-  return {
-    manifest: { mediaType, digest, sizeBytes: bytes.length, bytes },
-    config: configDescriptor,
-    layers: layerDescriptors,
-  };
-}
-
-const compressionOf = ({ start }: SpooledFile) => isGzip(start) ? "+gzip" : isZstd(start) ? "+zstd" : "";
-
-const descriptorOf = ({ digest, sizeBytes }: SpooledFile, mediaType: string): Descriptor => ({
-  mediaType,
-  digest,
-  sizeBytes,
-});

@@ -1,7 +1,7 @@
 /** Reading the JSON documents of an OCI layout, none of which is believed. */
 import { invalid } from "../../../core/support/errors.ts";
-import type { Descriptor, Document, Platform } from "../backend.ts";
-import { metadataLimitBytes } from "./archived-image.ts";
+import type { Descriptor, Document } from "../backend.ts";
+import { metadataLimitBytes } from "./limits.ts";
 import { type Archive, readSmall } from "./spool.ts";
 import type { SpooledFile } from "./spool-file.ts";
 
@@ -11,7 +11,8 @@ export interface OciDescriptor {
   readonly digest: string;
   readonly size: number;
   readonly annotations?: Readonly<Record<string, string>>;
-  readonly platform?: Partial<Platform>;
+  /** Whatever stands there. */
+  readonly platform?: unknown;
 }
 
 /** A manifest or index: its JSON, and its exact bytes. */
@@ -27,11 +28,11 @@ export function descriptors(raw: unknown, where: string): OciDescriptor[] {
 }
 
 function isDescriptor(each: unknown): each is OciDescriptor {
-  const { digest, size, mediaType, annotations, platform } = (each ?? {}) as Record<string, unknown>;
+  const { digest, size, mediaType, annotations } = (each ?? {}) as Record<string, unknown>;
   return typeof digest === "string" && /^sha256:[0-9a-f]{64}$/.test(digest) &&
     typeof size === "number" && Number.isSafeInteger(size) && size >= 0 &&
     (mediaType === undefined || typeof mediaType === "string") &&
-    isOptionalObject(annotations) && isOptionalObject(platform);
+    isOptionalObject(annotations);
 }
 
 const isOptionalObject = (value: unknown) =>

@@ -1,7 +1,7 @@
 /** The images of an OCI layout. Source: OCI image spec, "Image Layout". */
 import { invalid } from "../../../core/support/errors.ts";
-import type { Platform } from "../backend.ts";
-import { type ArchivedImage, metadataLimitBytes, mostImages, type WantedPlatform } from "./archived-image.ts";
+import { type ArchivedImage, type WantedPlatform } from "./archived-image.ts";
+import { metadataLimitBytes, mostImages } from "./limits.ts";
 import { descriptors, LayoutDocuments, type OciDescriptor, type OciDocument } from "./oci-documents.ts";
 import { isAttestation, sourceOf, type SurroundingIndex } from "./oci-source.ts";
 import { isFor } from "./requested-platform.ts";
@@ -14,7 +14,7 @@ const deepestIndex = 3;
 interface Offer {
   readonly manifest: OciDocument;
   readonly around: SurroundingIndex | undefined;
-  readonly platform: Partial<Platform> | undefined;
+  readonly platform: unknown;
 }
 
 /**
@@ -67,7 +67,7 @@ class Offers {
     const document = await this.#documents.read(entry);
     const { manifests } = document.body;
     if (manifests === undefined) {
-      this.#found.push({ manifest: document, around, platform: entry.platform ?? undefined });
+      this.#found.push({ manifest: document, around, platform: entry.platform });
       return;
     }
     if (depth >= deepestIndex) throw invalid("the archive's index lists indexes within indexes");

@@ -1,11 +1,11 @@
-import { createHash } from "node:crypto";
+import { createHash, type Hash } from "node:crypto";
 import { type FileHandle, open } from "node:fs/promises";
 
 /** A regular file of an archive. */
 export interface SpooledFile {
   readonly path: string;
   readonly sizeBytes: number;
-  /** `sha256:…` of the bytes that arrived. */
+  /** `sha256:…` of the bytes that arrived, or what a large blob's name claims: the store checks it anyway. */
   readonly digest: string;
   /** The first bytes, to tell what it is. */
   readonly start: Uint8Array;
@@ -16,24 +16,66 @@ const batchBytes = 1024 * 1024;
 /** Enough to tell a compression. */
 const startBytes = 8;
 
-/** Writes bytes into a new file, as the daemon's user alone can read it, and hashes them on the way. */
-export async function writeSpooled(bytes: AsyncIterable<Uint8Array>, path: string): Promise<SpooledFile> {
-  const hash = createHash("sha256");
-  let sizeBytes = 0;
-  let start: Uint8Array = new Uint8Array();
-  const file = new BatchedFile(await open(path, "wx", 0o600));
-  try {
-    for await (const chunk of bytes) {
-      hash.update(chunk);
-      if (start.length < startBytes) start = Buffer.concat([start, chunk.subarray(0, startBytes)]);
-      sizeBytes += chunk.length;
-      await file.write(chunk);
-    }
-    await file.flush();
-  } finally {
-    await file.close();
+/** A new file of the spool that is being written, hashed on the way. Only the daemon's user can read it. */
+export class SpoolWriter {
+  readonly #path: string;
+  readonly #file: BatchedFile;
+  readonly #hash: Hash | undefined;
+  readonly #claimed: string;
+  #sizeBytes = 0;
+  #start: Uint8Array = new Uint8Array();
+
+  private constructor(path: string, file: BatchedFile, claimed: string | undefined) {
+    this.#path = path;
+    this.#file = file;
+    this.#claimed = claimed ?? "";
+    this.#hash = claimed === undefined ? createHash("sha256") : undefined;
   }
-  return { path, sizeBytes, digest: `sha256:${hash.digest("hex")}`, start };
+
+  /** @param claimed the digest that stands for bytes which are checked later; hashing them twice would take time */
+  static async create(path: string, claimed?: string): Promise<SpoolWriter> {
+    return new SpoolWriter(path, new BatchedFile(await open(path, "wx", 0o600)), claimed);
+  }
+
+  /** Resolves when there is room for more. */
+  async write(chunk: Uint8Array): Promise<void> {
+    this.#hash?.update(chunk);
+    if (this.#start.length < startBytes) {
+      this.#start = Buffer.concat([this.#start, chunk.subarray(0, startBytes)]);
+    }
+    this.#sizeBytes += chunk.length;
+    await this.#file.write(chunk);
+  }
+
+  /** Called once, after the last byte. The file is still to be closed. */
+  async finish(): Promise<SpooledFile> {
+    await this.#file.flush();
+    return {
+      path: this.#path,
+      sizeBytes: this.#sizeBytes,
+      digest: this.#hash ? `sha256:${this.#hash.digest("hex")}` : this.#claimed,
+      start: this.#start,
+    };
+  }
+
+  async close(): Promise<void> {
+    await this.#file.close();
+  }
+}
+
+/** Writes bytes into a new file. `claimed` is as for {@link SpoolWriter.create}. */
+export async function writeSpooled(
+  bytes: AsyncIterable<Uint8Array>,
+  path: string,
+  claimed?: string,
+): Promise<SpooledFile> {
+  const writer = await SpoolWriter.create(path, claimed);
+  try {
+    for await (const chunk of bytes) await writer.write(chunk);
+    return await writer.finish();
+  } finally {
+    await writer.close();
+  }
 }
 
 /** Writes large batches, one at a time, while the next is being gathered. */

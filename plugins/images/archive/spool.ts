@@ -6,9 +6,12 @@ import { createReadStream } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join, posix } from "node:path";
 import { extract, type Header } from "tar-stream";
-import { ApiError, invalid } from "../../../core/support/errors.ts";
+import { ApiError, invalid, messageOf } from "../../../core/support/errors.ts";
 import { feed } from "./feed.ts";
+import { metadataLimitBytes, mostEntries } from "./limits.ts";
+import type { SpoolShare } from "./spool-budget.ts";
 import { type SpooledFile, writeSpooled } from "./spool-file.ts";
+import type { SpoolSpace } from "./spools.ts";
 
 /** The files of an archive by the names it gives them. */
 export class Archive {
@@ -66,33 +69,23 @@ export const readFrom = (file: SpooledFile, offset: number): AsyncIterable<Uint8
 /** Leading slashes, `.` and `..` mean nothing inside a map. */
 const plainName = (name: string) => posix.normalize(`/${name}`).slice(1);
 
-const mostEntries = 20_000;
-
-/** Where an archive's files go, and how much of it there may be. */
-export interface SpoolPlace {
-  /** Empty, and removed by the caller. */
-  readonly directory: string;
-  /** Called with each chunk's size before it is looked at; throws when that is too much. */
-  readonly take: (bytes: number) => void;
-}
-
 /**
  * Spools a tar. Of two entries with one name the later counts, as when a tar is unpacked. Errors: `invalid` for what
- * is not a tar, ends early or has too many entries; what {@link SpoolPlace.take} throws; the signal's reason.
+ * is not a tar, ends early or has too many entries; `too-large` beyond the share; the signal's reason.
  */
 export async function spool(
   tar: AsyncIterable<Uint8Array>,
-  place: SpoolPlace,
+  { directory, onDisk }: Pick<SpoolSpace, "directory" | "onDisk">,
   signal: AbortSignal,
 ): Promise<Archive> {
   const archive = new Archive();
   const entries = extract();
-  const feeding = feed(counted(tar, place, signal), entries);
+  const feeding = feed(counted(tar, onDisk, signal), entries);
   let count = 0;
   try {
     for await (const entry of entries) {
       if (++count > mostEntries) throw invalid(`the archive has more than ${mostEntries} entries`);
-      await takeEntry(archive, entry.header, bytesOf(entry), join(place.directory, String(count)));
+      await takeEntry(archive, entry.header, bytesOf(entry), join(directory, String(count)));
     }
     await feeding.done;
   } catch (error) {
@@ -104,14 +97,15 @@ export async function spool(
   return archive;
 }
 
-async function* counted(
+/** Chunks as they come, counted before anybody uses them. */
+export async function* counted(
   chunks: AsyncIterable<Uint8Array>,
-  { take }: SpoolPlace,
+  share: SpoolShare,
   signal: AbortSignal,
 ): AsyncIterable<Uint8Array> {
   for await (const chunk of chunks) {
     signal.throwIfAborted();
-    take(chunk.length);
+    share.take(chunk.length);
     yield chunk;
   }
 }
@@ -126,9 +120,19 @@ async function takeEntry(
   refuseSparse(header);
   const target = linkTarget(header);
   if (target !== undefined) archive.addLink(name, target);
-  if (type === "file" || type === "contiguous-file") archive.addFile(name, await writeSpooled(bytes, path));
-  // What else there may be, devices for one, means nothing in an image's archive.
+  if (type === "file" || type === "contiguous-file") {
+    archive.addFile(name, await writeSpooled(bytes, path, claimedDigest(header)));
+  } // What else there may be, devices for one, means nothing in an image's archive.
   else for await (const _ of bytes);
+}
+
+/**
+ * A layout names blobs by their digests. Small ones are hashed here, as they may be manifests; a large one can only be a
+ * layer, and a layer is checked by the store while it reads it.
+ */
+function claimedDigest({ name, size }: Header): string | undefined {
+  const hex = /^blobs\/sha256\/([0-9a-f]{64})$/.exec(plainName(name))?.[1];
+  return hex !== undefined && (size ?? 0) > metadataLimitBytes ? `sha256:${hex}` : undefined;
 }
 
 /** Their bytes are not the file's, and only a reader who knows the format can tell. */
@@ -152,8 +156,11 @@ function linkTarget({ type, name, linkname }: Header): string | undefined {
 /** streamx streams iterate; their declarations do not say so. */
 const bytesOf = (entry: unknown) => entry as AsyncIterable<Uint8Array>;
 
-/** What tar-stream throws is about the bytes that were sent; what the file system throws is not. */
+/** What tar-stream throws is about the bytes that were sent; what the file system throws, and only that, names a call. */
 function asInvalid(error: unknown): unknown {
-  if (error instanceof ApiError || (error as NodeJS.ErrnoException).code) return error;
-  return invalid(`the archive is not a valid tar: ${(error as Error).message}`, error);
+  if (error instanceof ApiError || (error as NodeJS.ErrnoException).syscall) return error;
+  const said = messageOf(error);
+  // An entry that the end of the archive cut off is told so in the stream library's words, or in no words.
+  const why = /destroyed|closed/i.test(said) ? "it ends early" : said;
+  return invalid(`the archive is not a valid tar: ${why}`, error);
 }
