@@ -22,6 +22,14 @@ export interface NewBlob {
 /** Smaller blobs are sent to containerd: a message is quicker than a file. In bytes. */
 const smallestFileBytes = 1024 * 1024;
 
+/**
+ * So are larger ones: containerd reads a file that it takes up while it holds its database's only write lock, half a
+ * gigabyte a second. In bytes.
+ */
+const largestFileBytes = 128 * 1024 * 1024;
+
+const isForFile = (sizeBytes: number) => sizeBytes >= smallestFileBytes && sizeBytes <= largestFileBytes;
+
 /** Prefix of the names of unfinished writes, so that those a killed daemon left can be told. */
 export const ingestPrefix = "berth-";
 
@@ -39,7 +47,7 @@ export async function writeBlob(
   const ref = ingestPrefix + randomUUID();
   const { content, ingestDir } = connection;
   try {
-    if (ingestDir !== undefined && blob.descriptor.sizeBytes >= smallestFileBytes) {
+    if (ingestDir !== undefined && isForFile(blob.descriptor.sizeBytes)) {
       await writeFile(connection, ingestDir, ref, blob, signal);
     } else await writeMessages(connection, ref, blob, signal);
     return true;
@@ -56,14 +64,19 @@ const isWrongDigest = (error: unknown): boolean =>
 
 /** Sends the bytes to containerd. */
 async function writeMessages(
-  { content }: ContainerdConnection,
+  { content, ingestDir }: ContainerdConnection,
   ref: string,
   blob: NewBlob,
   signal: AbortSignal,
 ): Promise<void> {
   const source: { error?: unknown } = {};
+  const sync = async () => {
+    if (ingestDir !== undefined && blob.descriptor.sizeBytes > largestFileBytes) {
+      await syncData(ingestDir, ref);
+    }
+  };
   try {
-    const answers = content.write(messages(ref, blob, source), underLease(blob.leaseId, { signal }));
+    const answers = content.write(messages(ref, blob, source, sync), underLease(blob.leaseId, { signal }));
     // Answers carry nothing new; reading them lets containerd go on.
     for await (const _ of answers);
   } catch (error) {
@@ -71,8 +84,16 @@ async function writeMessages(
   }
 }
 
-/** @param source takes what the bytes threw: gRPC would pass on its text and nothing else */
-async function* messages(ref: string, { descriptor, labels, batches }: NewBlob, source: { error?: unknown }) {
+/**
+ * @param source takes what the bytes threw: gRPC would pass on its text and nothing else
+ * @param sync called before the last message
+ */
+async function* messages(
+  ref: string,
+  { descriptor, labels, batches }: NewBlob,
+  source: { error?: unknown },
+  sync: () => Promise<void>,
+) {
   const expected = descriptor.digest;
   const total = BigInt(descriptor.sizeBytes);
   let offset = 0n;
@@ -83,6 +104,7 @@ async function* messages(ref: string, { descriptor, labels, batches }: NewBlob, 
       yield { action: WriteAction.WRITE, ref, total, expected, offset, data };
       offset += BigInt(data.length);
     }
+    await sync();
   } catch (error) {
     source.error = error;
     throw error;
@@ -111,6 +133,7 @@ async function writeFile(
   const file = await open(await dataOf(ingestDir, ref), "r+");
   try {
     for await (const batch of batches) await writeAll(file, batch);
+    await file.datasync();
   } finally {
     await file.close();
   }
@@ -127,6 +150,19 @@ async function writeAll(file: FileHandle, batch: Batch): Promise<void> {
 
 async function* each<T>(messages: readonly T[]): AsyncIterable<T> {
   yield* messages;
+}
+
+/**
+ * Has an unfinished write's bytes on the disk before containerd is asked to keep them: it syncs while it holds its
+ * database's only write lock, and whatever else is going on, containers included, waits for that.
+ */
+async function syncData(ingestDir: string, ref: string): Promise<void> {
+  const file = await open(await dataOf(ingestDir, ref), "r+");
+  try {
+    await file.datasync();
+  } finally {
+    await file.close();
+  }
 }
 
 /** The file of an unfinished write. containerd keeps each in a directory of its own, with its name in the file `ref`. */
