@@ -4,6 +4,7 @@ import type { BuiltInTable } from "../core/kernel/loader.ts";
 export const builtIns: BuiltInTable = {
   system: () => import("./system/plugin.ts"),
   images: () => import("./images/plugin.ts"),
+  push: () => import("./push/plugin.ts"),
   containers: () => import("./containers/plugin.ts"),
   control: () => import("./control/plugin.ts"),
   containerd: () => import("./containerd/plugin.ts"),

@@ -1,6 +1,7 @@
 import { Command, Option } from "commander";
 import type { BuiltInTable } from "../kernel/loader.ts";
 import { version } from "../support/about.ts";
+import { parseBytes, parseSpan } from "./measures.ts";
 import { withCommonOptions, withJobOptions } from "./options.ts";
 
 /**
@@ -16,6 +17,7 @@ export function buildProgram(builtIns: BuiltInTable): Command {
     .version(version, "-V, --version");
   addDaemonCommands(program, builtIns);
   addJobCommands(program);
+  addCacheCommands(program);
   addRunCommand(program);
   addHostCommands(program, builtIns);
   return program;
@@ -53,6 +55,24 @@ function addJobCommands(program: Command): void {
   add(job, "show", "show one job")
     .argument("<id>")
     .action(async (id, options) => (await import("./job.ts")).showJob(id, options));
+}
+
+function addCacheCommands(program: Command): void {
+  const cache = program.command("cache").description("look after the images that jobs share").helpCommand(
+    false,
+  );
+  add(cache, "ls", "list cached images, least recently used first")
+    .action(async (options) => (await import("./cache.ts")).listCache(options));
+  add(cache, "prune", "remove images that no live job holds: without options, what is above the watermarks")
+    .addOption(new Option("--all", "everything that no job holds").conflicts(["olderThan", "untilFree"]))
+    .addOption(
+      new Option("--older-than <time>", "what nobody used for so long, such as 24h")
+        .argParser(parseSpan).conflicts(["untilFree"]),
+    )
+    .option("--until-free <bytes>", "the least recently used, until so much disk is free", parseBytes)
+    .action(async (options) => (await import("./cache.ts")).pruneCache(options));
+  add(cache, "stats", "show how large and how useful the cache is")
+    .action(async (options) => (await import("./cache.ts")).showCacheStats(options));
 }
 
 function addRunCommand(program: Command): void {

@@ -12,6 +12,7 @@ import { Containers } from "./gen/containers_pb.ts";
 import { Content } from "./gen/content_pb.ts";
 import { Diff } from "./gen/diff_pb.ts";
 import { Events } from "./gen/events_pb.ts";
+import { Introspection } from "./gen/introspection_pb.ts";
 import { Leases } from "./gen/leases_pb.ts";
 import { Namespaces } from "./gen/namespaces_pb.ts";
 import { Snapshots } from "./gen/snapshots_pb.ts";
@@ -44,6 +45,7 @@ export class ContainerdConnection {
   readonly content: Client<typeof Content>;
   readonly diffs: Client<typeof Diff>;
   readonly events: Client<typeof Events>;
+  readonly introspection: Client<typeof Introspection>;
   readonly leases: Client<typeof Leases>;
   readonly namespaces: Client<typeof Namespaces>;
   readonly snapshots: Client<typeof Snapshots>;
@@ -69,6 +71,7 @@ export class ContainerdConnection {
     this.content = createClient(Content, transport);
     this.diffs = createClient(Diff, transport);
     this.events = createClient(Events, transport);
+    this.introspection = createClient(Introspection, transport);
     this.leases = createClient(Leases, transport);
     this.namespaces = createClient(Namespaces, transport);
     this.snapshots = createClient(Snapshots, transport);

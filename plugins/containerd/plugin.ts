@@ -3,7 +3,7 @@ import { contractVersion, definePlugin, type PluginContext } from "../../core/ke
 import type { Binder, Scope } from "../../core/kernel/scope.ts";
 import { run } from "../../core/support/spawn.ts";
 import { ContainerEngineToken } from "../containers/backend.ts";
-import { ImageStoreToken } from "../images/backend.ts";
+import { ImageCacheToken, ImageStoreToken } from "../images/backend.ts";
 import { JobNetworkToken } from "./backend.ts";
 import { ContainerdConnection } from "./connection.ts";
 import { bindDaemon, bindJob } from "./containers/bindings.ts";
@@ -28,7 +28,7 @@ export default definePlugin<Settings>({
   id: "containerd",
   contract: contractVersion,
   summary: "runs containers and keeps images with containerd and runc",
-  provides: [ImageStoreToken, ContainerEngineToken],
+  provides: [ImageStoreToken, ImageCacheToken, ContainerEngineToken],
   wants: [JobNetworkToken],
   settings: settingsSchema,
   async start({ settings }) {

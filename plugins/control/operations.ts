@@ -11,18 +11,22 @@ import type { Jobs } from "../../core/jobs/jobs.ts";
 import type { DaemonFacts, PluginStatus } from "../../core/kernel/plugin.ts";
 import type { PluginDirectory } from "../../core/kernel/tokens.ts";
 import { invalid } from "../../core/support/errors.ts";
+import type { CacheAdmin } from "./backend.ts";
+import { cacheOperations } from "./cache-operations.ts";
 import type { Holds } from "./holds.ts";
 
 /**
  * The control API's operations, thin over the kernel's own. They throw ApiErrors; the server translates them.
  *
  * @param holds jobs that live as long as a caller's connection
+ * @param cache undefined when no plugin that keeps one runs
  */
 export function controlOperations(
   jobs: Jobs,
   plugins: PluginDirectory,
   daemon: DaemonFacts,
   holds: Holds,
+  cache: CacheAdmin | undefined,
 ): ServiceImpl<typeof ControlService> {
   return {
     async openJob(request: OpenJobRequest) {
@@ -51,6 +55,7 @@ export function controlOperations(
       const { version, runtime, dataDir, startedAt } = daemon;
       return { version, runtime, dataDir, processId: process.pid, startedAt: startedAt.toISOString() };
     },
+    ...cacheOperations(cache, plugins),
   };
 }
 

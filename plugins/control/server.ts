@@ -7,9 +7,10 @@ import { controlSocketPath } from "../../core/control/socket-path.ts";
 import { type Jobs, JobsToken } from "../../core/jobs/jobs.ts";
 import { bindSocket, type BoundSocket } from "../../core/http/socket.ts";
 import type { DaemonFacts } from "../../core/kernel/plugin.ts";
-import { inject, type Managed } from "../../core/kernel/scope.ts";
+import { inject, type Managed, optional } from "../../core/kernel/scope.ts";
 import { DaemonToken, type PluginDirectory, PluginDirectoryToken } from "../../core/kernel/tokens.ts";
 import { within } from "../../core/support/deadline.ts";
+import { type CacheAdmin, CacheAdminToken } from "./backend.ts";
 import { Holds } from "./holds.ts";
 import { controlOperations } from "./operations.ts";
 
@@ -29,10 +30,11 @@ export class ControlServer implements Managed {
     @inject(JobsToken) jobs: Jobs,
     @inject(PluginDirectoryToken) plugins: PluginDirectory,
     @inject(DaemonToken) daemon: DaemonFacts,
+    @inject(optional(CacheAdminToken)) cache?: CacheAdmin,
   ) {
     this.#socketPath = controlSocketPath(daemon.dataDir);
     this.#holds = new Holds(jobs, daemon.log);
-    const operations = controlOperations(jobs, plugins, daemon, this.#holds);
+    const operations = controlOperations(jobs, plugins, daemon, this.#holds, cache);
     const routes = (router: ConnectRouter) => router.service(ControlService, operations);
     this.#server = createServer(
       connectNodeAdapter({ routes, interceptors: [translatingErrors(toConnectError)], readMaxBytes }),

@@ -83,9 +83,12 @@ export interface ImageSource extends SourceManifest {
   read(blob: Descriptor, offset: number, signal: AbortSignal): AsyncIterable<Uint8Array>;
 }
 
-/** How one layer is getting on, for progress lines. `current` and `total` in bytes. */
+/**
+ * How one layer is getting on, for progress lines. `current` and `total` in bytes. All that an ingest may fetch are
+ * `waiting` first; those that others keep from starting at once are then `queued`.
+ */
 export type LayerProgress =
-  | { readonly state: "waiting" | "verifying" | "downloaded" | "done" | "exists" }
+  | { readonly state: "waiting" | "queued" | "verifying" | "downloaded" | "done" | "exists" }
   | { readonly state: "downloading" | "extracting"; readonly current: number; readonly total: number };
 
 export type IngestObserver = (layer: Descriptor, progress: LayerProgress) => void;
@@ -152,6 +155,62 @@ export interface ImageStore {
 /** Job-scoped; an engine provides it. */
 export const ImageStoreToken: Token<ImageStore> = token("images.store");
 
+/** A part of an image on disk: a file as it travelled, or a layer unpacked. Images that share one share its space. */
+export interface CachePiece {
+  /** Tells pieces apart and means nothing else. */
+  readonly id: string;
+  readonly sizeBytes: number;
+}
+
+/** An image that the host keeps beyond the jobs that pulled it. */
+export interface CachedImage {
+  /** Its manifest's digest. */
+  readonly digest: string;
+  /** Who served it, `registry.example:5000/team/app`, as in {@link ImageSource.origin}; sorted. */
+  readonly origins: readonly string[];
+  readonly pieces: readonly CachePiece[];
+  /** When a job last pulled it, or, when the store was told of it with {@link ImageCache.touch}, last had it. */
+  readonly lastUsed: Date;
+  /** Ids of the live jobs that hold it or are pulling it; sorted. */
+  readonly heldBy: readonly string[];
+  /** Held by {@link ImageCache.pin}. */
+  readonly pinned: boolean;
+}
+
+/** The file system that images lie in. In bytes, as `df` counts: what is reserved for root is neither. */
+export interface CacheDisk {
+  readonly usedBytes: number;
+  readonly availableBytes: number;
+}
+
+/** What an engine keeps of registries' images so that the next job finds them. */
+export interface ImageCache {
+  /** All of it, at one moment. Errors: `unavailable` when the engine is down. */
+  list(): Promise<CachedImage[]>;
+  /** Errors: `unavailable` when the engine is down. */
+  disk(): Promise<CacheDisk>;
+  /**
+   * Takes images out of the cache; resolves when what nobody else holds is off the disk. What a job holds, is
+   * pulling, or takes hold of meanwhile stays as it was, and so do pinned images: never an error of that job's.
+   * Unknown digests are fine. Killed at any moment it leaves each image whole or gone.
+   *
+   * @returns the digests that went, and the bytes that are really free for it
+   */
+  remove(digests: readonly string[]): Promise<{ removed: readonly string[]; freedBytes: number }>;
+  /** Notes that images were in use until now. Unknown digests are fine. */
+  touch(digests: readonly string[]): Promise<void>;
+  /**
+   * Brings an image into the cache for no job, as {@link ImageStore.ingest} does with the same errors, and keeps it
+   * until {@link keepPinned}, also when the daemon is restarted.
+   */
+  pin(source: ImageSource, observe: IngestObserver, signal: AbortSignal): Promise<StoredImage>;
+  /** Lets go of all pinned images but these. Returns those of them that are pinned and there. */
+  keepPinned(images: readonly StoredImage[]): Promise<readonly StoredImage[]>;
+}
+
+/** Daemon-scoped; an engine provides it. */
+export const ImageCacheToken: Token<ImageCache> = token("images.cache");
+
 /** User name and password (or identity token) for one registry, as in `X-Registry-Auth`. */
 export interface RegistryCredentials {
   readonly username?: string;
@@ -185,26 +244,63 @@ export interface ResolvedImage {
   readonly digest: string;
 }
 
+/**
+ * The bytes of a manifest that this origin served before, if they are still there. Asked before the registry for what
+ * an index lists: the index's own request has shown that the job may have it. The bytes are verified by who asked.
+ */
+export type KnownManifest = (origin: string, digest: string) => Promise<Uint8Array | undefined>;
+
+/** What a reference names, without fetching an image. Docker's `DistributionInspect`. */
+export interface RemoteDescription {
+  readonly descriptor: Descriptor;
+  /** Empty when a manifest's configuration names no platform. */
+  readonly platforms: readonly RemotePlatform[];
+}
+
+/** A platform as an index or an image configuration tells it. Source: OCI image spec, "Image Index". */
+export interface RemotePlatform extends Platform {
+  readonly osVersion?: string;
+  readonly osFeatures?: readonly string[];
+}
+
+/** A registry took the credentials. */
+export interface AcceptedLogin {
+  /** Stands for the password from now on, where the registry's token server gave one. */
+  readonly identityToken?: string;
+}
+
 /** A client of image registries. */
 export interface Registries {
   /**
    * Asks the registry what a reference means, with these credentials. Errors in Docker's words: `not-found` for
    * an unknown manifest or repository, `unauthorized` for refused credentials, `invalid` for a hostile or
-   * unsupported manifest or no manifest for the platform, `internal` when the registry cannot be reached.
+   * unsupported manifest or no manifest for the platform, `unavailable` when it asks for fewer requests, `internal`
+   * when the registry cannot be reached.
    */
   resolve(
     reference: RemoteReference,
     platform: Platform,
     credentials: RegistryCredentials | undefined,
     signal: AbortSignal,
+    known: KnownManifest,
   ): Promise<ResolvedImage>;
+  /** What a reference names, for `GET /distribution/{name}/json`. Errors as {@link resolve}, without its prefixes. */
+  describe(
+    reference: RemoteReference,
+    credentials: RegistryCredentials | undefined,
+    signal: AbortSignal,
+  ): Promise<RemoteDescription>;
   /**
    * Finds out whether a registry takes these credentials, for `docker login`. Errors: `unauthorized` when it does
    * not, otherwise as {@link resolve}.
    *
    * @param serverAddress as clients keep it: a host with optional port, or a URL; empty is Docker Hub
    */
-  login(serverAddress: string, credentials: RegistryCredentials, signal: AbortSignal): Promise<void>;
+  login(
+    serverAddress: string,
+    credentials: RegistryCredentials,
+    signal: AbortSignal,
+  ): Promise<AcceptedLogin>;
   /** The tags of a repository, for `pull --all-tags`. */
   tags(
     reference: RemoteReference,
@@ -215,3 +311,30 @@ export interface Registries {
 
 /** Daemon-scoped; the registry plugin provides it. */
 export const RegistriesToken: Token<Registries> = token("images.registries");
+
+/**
+ * As whom one job speaks to registries: what a request says, or else what the job logged in with. Kept in memory
+ * only, and gone with the job.
+ */
+export interface RegistryLogins {
+  /** Logs in and, when the registry takes the credentials, keeps them for this job. Errors: {@link Registries.login}. */
+  login(
+    serverAddress: string,
+    credentials: RegistryCredentials,
+    signal: AbortSignal,
+  ): Promise<AcceptedLogin>;
+  /**
+   * The credentials for a request of this job. `X-Registry-Auth` decides when it is there, and an empty one means
+   * nobody; then the registry's entry in `X-Registry-Config`; then the job's login.
+   *
+   * @param headers by lower-case name
+   * @param registry the host asked, {@link RemoteReference.registry}
+   */
+  credentialsFor(
+    headers: Readonly<Record<string, string | undefined>>,
+    registry: string,
+  ): RegistryCredentials | undefined;
+}
+
+/** Job-scoped; the images area provides it. */
+export const RegistryLoginsToken: Token<RegistryLogins> = token("images.registry-logins");

@@ -1,14 +1,19 @@
 import type { Query } from "../../core/kernel/request.ts";
 import type { ApiVersion } from "../../core/kernel/version.ts";
 import { invalid } from "../../core/support/errors.ts";
-import type { ImageTable, NamedImage } from "./image-table.ts";
-import { createdSeconds } from "./created.ts";
+import { createdMs } from "./created.ts";
 import { Glob } from "./glob.ts";
+import type { ImageTable, NamedImage } from "./image-table.ts";
+import { parseMoment } from "./until.ts";
 
 /** Shows an image, with the names that the filters leave it, or hides it. */
 export type ImageFilter = (image: NamedImage) => NamedImage | undefined;
 
-const known = ["dangling", "label", "before", "since", "reference"];
+type Filters = ReadonlyMap<string, readonly string[]>;
+type Test = (image: NamedImage) => boolean;
+
+const known = ["dangling", "label", "before", "since", "reference", "until"];
+const knownToPrune = ["dangling", "label", "label!", "until"];
 
 /** Reads the `filters` of the image list. Errors: `invalid` as Docker words it, `not-found` for `before` and `since`. */
 export function imageFilter(query: Query, version: ApiVersion, table: ImageTable): ImageFilter {
@@ -17,25 +22,43 @@ export function imageFilter(query: Query, version: ApiVersion, table: ImageTable
   const old = version.atLeast("1.41") ? undefined : query.text("filter");
   if (old) filters.set("reference", [...filters.get("reference") ?? [], old]);
   const tests = [
-    ...danglingTest(filters.get("dangling")),
     ...(filters.get("label") ?? []).map(labelTest),
-    ...(filters.get("before") ?? []).map((name) => ageTest(table, name, (age, other) => age < other)),
-    ...(filters.get("since") ?? []).map((name) => ageTest(table, name, (age, other) => age > other)),
+    ...ageTests(filters, table),
   ];
   const narrow = referenceFilter(filters.get("reference"));
-  return (image) => tests.every((test) => test(image)) ? narrow(image) : undefined;
+  const dangling = danglingTest(danglingOf(filters));
+  return (image) => {
+    const narrowed = tests.every((test) => test(image)) ? narrow(image) : undefined;
+    return narrowed && dangling(narrowed) ? narrowed : undefined;
+  };
 }
 
-type Test = (image: NamedImage) => boolean;
+/** Reads the `filters` of a prune: which images are to go unless they are used. Errors: `invalid` as Docker words it. */
+export function pruneFilter(query: Query): Test {
+  const filters = query.filters(knownToPrune);
+  const tests = [...(filters.get("label") ?? []).map(labelTest), ...untilTests(filters)];
+  const spared = (filters.get("label!") ?? []).map(labelTest);
+  if (danglingOf(filters) ?? true) tests.push(({ tags }) => tags.length === 0);
+  // As with Docker, who has all of the labels is spared, not who has one of them.
+  if (spared.length > 0) tests.push((image) => !spared.every((test) => test(image)));
+  return (image) => tests.every((test) => test(image));
+}
 
-function danglingTest(values: readonly string[] | undefined): Test[] {
-  if (!values || values.length === 0) return [];
-  const meanings = values.map((value) => {
-    if (["1", "true"].includes(value)) return true;
-    if (["0", "false"].includes(value)) return false;
-    throw invalid(`invalid filter 'dangling=[${values.join(" ")}]'`);
-  });
-  return [({ tags }) => meanings.includes(tags.length === 0)];
+function danglingOf(filters: Filters): boolean | undefined {
+  const values = filters.get("dangling");
+  if (!values) return undefined;
+  const meanings = new Set(values.map((value) => meaningOf.get(value)));
+  const [meaning] = meanings;
+  if (meanings.size === 1 && meaning !== undefined) return meaning;
+  throw invalid(`invalid filter 'dangling${values.length > 0 ? `=[${values.join(" ")}]` : ""}'`);
+}
+
+const meaningOf = new Map([["1", true], ["true", true], ["0", false], ["false", false]]);
+
+/** To Docker an image that has only digests for names is neither surely dangling nor surely not: it shows in both. */
+function danglingTest(wanted: boolean | undefined): Test {
+  if (wanted === undefined) return () => true;
+  return ({ tags, digests }) => wanted ? tags.length === 0 : tags.length + digests.length > 0;
 }
 
 /** `key` or `key=value`. */
@@ -49,10 +72,28 @@ function labelTest(filter: string): Test {
   };
 }
 
-function ageTest(table: ImageTable, name: string, compare: (age: number, other: number) => boolean): Test {
-  const other = createdSeconds(table.find(name).config.created);
-  return ({ image }) => compare(createdSeconds(image.config.created), other);
+/** An image that does not say when it was made is neither older nor younger than another. */
+function ageTests(filters: Filters, table: ImageTable): Test[] {
+  const createdOf = (name: string) => createdMs(table.find(name).config.created);
+  return [
+    ...(filters.get("before") ?? []).map(createdOf).map((limit) => olderThan(limit)),
+    ...(filters.get("since") ?? []).map(createdOf).map((limit) => youngerThan(limit)),
+    ...(filters.get("until") ?? []).map((text) => olderThan(parseMoment(text, Date.now()))),
+  ];
 }
+
+function untilTests(filters: Filters): Test[] {
+  const values = filters.get("until") ?? [];
+  if (values.length > 1) throw invalid("more than one until filter specified");
+  return values.map((text) => olderThan(parseMoment(text, Date.now())));
+}
+
+/** A limit that is not known limits nothing. */
+const olderThan = (limitMs: number | undefined): Test => ({ image }) =>
+  limitMs === undefined || (createdMs(image.config.created) ?? Infinity) < limitMs;
+
+const youngerThan = (limitMs: number | undefined): Test => ({ image }) =>
+  limitMs === undefined || (createdMs(image.config.created) ?? -Infinity) > limitMs;
 
 /** Keeps the names that match, and the images that have one left. */
 function referenceFilter(patterns: readonly string[] | undefined): ImageFilter {

@@ -1,4 +1,4 @@
-import { inject, type Token, token } from "../../core/kernel/scope.ts";
+import { inject, optional, type Token, token } from "../../core/kernel/scope.ts";
 import {
   type ImageSource,
   type ImageStore,
@@ -6,6 +6,7 @@ import {
   type IngestObserver,
   type StoredImage,
 } from "./backend.ts";
+import { type CacheKeeper, CacheKeeperToken } from "./cache-keeper.ts";
 import { ImageTable, ImageTableToken } from "./image-table.ts";
 import type { Reference } from "./reference.ts";
 
@@ -13,59 +14,91 @@ import type { Reference } from "./reference.ts";
 export const HeldImagesToken: Token<HeldImages> = token("images.held");
 
 /**
- * Brings images into the job and lets go of them. The store holds an image once a job however often it was
- * ingested, so letting go waits until no ingest is under way that might be bringing the same one.
+ * Brings images into the job and lets go of them. The store holds an image once a job and manifest however often it
+ * was ingested, so letting go waits until no ingest is under way that might be bringing the same one.
  */
 export class HeldImages {
   readonly #store: ImageStore;
   readonly #table: ImageTable;
-  readonly #leaving = new Map<string, StoredImage>();
+  readonly #keeper: CacheKeeper | undefined;
+  /** Manifests of registries' images that the job pulled. */
+  readonly #used = new Set<string>();
+  /** What the store holds for the job, by digest of the manifest. */
+  readonly #held = new Map<string, StoredImage>();
   #ingesting = 0;
   #releasing: Promise<void> = Promise.resolve();
 
-  constructor(@inject(ImageStoreToken) store: ImageStore, @inject(ImageTableToken) table: ImageTable) {
+  constructor(
+    @inject(ImageStoreToken) store: ImageStore,
+    @inject(ImageTableToken) table: ImageTable,
+    @inject(optional(CacheKeeperToken)) keeper?: CacheKeeper,
+  ) {
     this.#store = store;
     this.#table = table;
+    this.#keeper = keeper;
   }
 
-  /** Ingests an image, then names it. `check` may refuse what came; nothing is named then. */
+  open(): void {
+    for (const image of this.#table.allManifests()) this.#held.set(image.manifest.digest, image);
+  }
+
+  /** The job had its images until now: what a long job used is not old when it ends. */
+  close(): void {
+    if (this.#used.size > 0) this.#keeper?.usedUntilNow([...this.#used]);
+  }
+
+  /** Ingests an image, then names it. */
   async bring(
     source: ImageSource,
     references: readonly Reference[],
     observe: IngestObserver,
     signal: AbortSignal,
-    check: (image: StoredImage) => void = () => {},
   ): Promise<StoredImage> {
     this.#ingesting++;
     try {
       await this.#releasing;
-      const image = await this.#store.ingest(source, observe, signal);
-      this.#leaving.set(image.id, image);
-      check(image);
+      const image = await this.#ingest(source, observe, signal);
+      this.#held.set(image.manifest.digest, image);
       await this.#table.add(image, references);
       return image;
     } finally {
       this.#ingesting--;
-      await this.#releaseUnused();
+      await this.releaseUnused();
     }
   }
 
   /** Forgets an image and gives it back to the store. */
   async drop(image: StoredImage): Promise<void> {
     await this.#table.forget(image.id);
-    this.#leaving.set(image.id, image);
-    await this.#releaseUnused();
+    await this.releaseUnused();
   }
 
-  async #releaseUnused(): Promise<void> {
+  /** Gives back what the table let go of, now or when the last ingest ended. */
+  async releaseUnused(): Promise<void> {
     if (this.#ingesting > 0) return;
-    const unused = [...this.#leaving.values()].filter(({ id }) => !this.#table.has(id));
-    this.#leaving.clear();
+    const unused = [...this.#held.values()].filter((image) => !this.#table.holds(image));
+    for (const { manifest } of unused) this.#held.delete(manifest.digest);
     const before = this.#releasing;
     const work = before.then(async () => {
       for (const image of unused) await this.#store.release(image);
     });
     this.#releasing = work.catch(() => {});
     await work;
+  }
+
+  /** Ingests, and tells the cache's keeper whether a registry's image had to be downloaded. */
+  async #ingest(source: ImageSource, observe: IngestObserver, signal: AbortSignal): Promise<StoredImage> {
+    let isHit = true;
+    const image = await this.#store.ingest(source, (layer, progress) => {
+      if (progress.state === "downloading") isHit = false;
+      observe(layer, progress);
+    }, signal);
+    if (source.origin === undefined) {
+      this.#keeper?.lookSoon();
+    } else {
+      this.#used.add(source.manifest.digest);
+      this.#keeper?.pulled(isHit);
+    }
+    return image;
   }
 }

@@ -2,11 +2,12 @@ import { json, type Reply } from "../../core/kernel/reply.ts";
 import type { ApiRequest } from "../../core/kernel/request.ts";
 import type { DownShaper } from "../../core/kernel/route.ts";
 import { inject } from "../../core/kernel/scope.ts";
-import { unsupportedField } from "../../core/support/errors.ts";
+import { invalid } from "../../core/support/errors.ts";
 import type { ImageConfig } from "./backend.ts";
 import { type ImageTable, ImageTableToken, type NamedImage } from "./image-table.ts";
+import { checkPlatform, platformIn } from "./platform.ts";
 
-/** `GET /images/{name}/json`. */
+/** `GET /images/{name}/json`. `manifests` tells none, as Docker does with its own image store. */
 export class ImageInspect {
   readonly #table: ImageTable;
 
@@ -14,9 +15,15 @@ export class ImageInspect {
     this.#table = table;
   }
 
-  inspect({ params, query }: ApiRequest): Reply {
-    if (query.text("platform")) throw unsupportedField("platform");
-    return json(describeImage(this.#table.named(params.name ?? "")));
+  inspect({ params, query, version }: ApiRequest): Reply {
+    const name = params.name ?? "";
+    const platform = version.atLeast("1.49") ? platformIn(query, "platform") : undefined;
+    if (platform && query.flag("manifests")) {
+      throw invalid("conflicting options: manifests and platform options cannot both be set");
+    }
+    const found = this.#table.named(name);
+    checkPlatform(found.image.config, name, platform);
+    return json(describeImage(found));
   }
 }
 

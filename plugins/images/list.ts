@@ -2,10 +2,10 @@ import { json, type Reply } from "../../core/kernel/reply.ts";
 import type { ApiRequest } from "../../core/kernel/request.ts";
 import type { DownShaper } from "../../core/kernel/route.ts";
 import { inject } from "../../core/kernel/scope.ts";
-import { unsupportedField } from "../../core/support/errors.ts";
 import { createdSeconds } from "./created.ts";
 import { imageFilter } from "./filters.ts";
 import { type ImageTable, ImageTableToken, type NamedImage } from "./image-table.ts";
+import { layersOf } from "./layers.ts";
 
 /** One line of the list as API 1.51 has it. */
 interface ListedImage {
@@ -33,14 +33,15 @@ export class ImageList {
   }
 
   list({ query, version }: ApiRequest): Reply {
-    if (query.flag("shared-size")) throw unsupportedField("shared-size");
     const shown = imageFilter(query, version, this.#table);
-    const images = this.#table.list().map(shown).filter((each) => each !== undefined);
-    const newestFirst = images.map((each) => this.#describe(each)).sort((a, b) => b.Created - a.Created);
-    return json(newestFirst);
+    const all = this.#table.list();
+    const images = all.map(shown).filter((each) => each !== undefined);
+    const sharedSize = query.flag("shared-size") && version.atLeast("1.42") ? sharedSizes(all) : () => -1;
+    const described = images.map((each) => this.#describe(each, sharedSize(each)));
+    return json(described.sort((a, b) => b.Created - a.Created));
   }
 
-  #describe({ image, tags, digests }: NamedImage): ListedImage {
+  #describe({ image, tags, digests }: NamedImage, sharedSize: number): ListedImage {
     return {
       Containers: this.#table.usersOf(image.id).length,
       Created: createdSeconds(image.config.created),
@@ -49,10 +50,21 @@ export class ImageList {
       ParentId: "",
       RepoDigests: digests,
       RepoTags: tags,
-      SharedSize: -1,
+      SharedSize: sharedSize,
       Size: image.sizeBytes,
     };
   }
+}
+
+/** What an image's layers take that other images of the job have too, in bytes. */
+function sharedSizes(all: readonly NamedImage[]): (image: NamedImage) => number {
+  const uses = new Map<string, number>();
+  for (const { chainId } of all.flatMap(({ image }) => layersOf(image))) {
+    uses.set(chainId, (uses.get(chainId) ?? 0) + 1);
+  }
+  const isShared = (chainId: string) => (uses.get(chainId) ?? 0) > 1;
+  return ({ image }) =>
+    layersOf(image).reduce((sum, layer) => sum + (isShared(layer.chainId) ? layer.sizeBytes : 0), 0);
 }
 
 const eachImage = (change: (image: ListedImage) => void) => (body: unknown) => {

@@ -1,5 +1,6 @@
 /** Progress of layers as Docker's JSON lines. */
 import type { Descriptor, IngestObserver, LayerProgress } from "./backend.ts";
+import { progressBar } from "./progress-bar.ts";
 
 /** At most one line of bytes per layer in this time, in milliseconds. */
 const betweenLinesMs = 100;
@@ -8,11 +9,14 @@ const betweenLinesMs = 100;
 export type ProgressLine = {
   readonly status: string;
   readonly progressDetail: { readonly current?: number; readonly total?: number };
+  /** The bar as text, for clients that do not draw one from the numbers. */
+  readonly progress?: string;
   readonly id: string;
 };
 
 const pullTexts: Readonly<Record<LayerProgress["state"], string>> = {
   waiting: "Pulling fs layer",
+  queued: "Waiting",
   downloading: "Downloading",
   verifying: "Verifying Checksum",
   downloaded: "Download complete",
@@ -24,21 +28,28 @@ const pullTexts: Readonly<Record<LayerProgress["state"], string>> = {
 /** The start of a digest's hex part, as Docker shows it. */
 export const shortDigest = (digest: string) => digest.slice(digest.indexOf(":") + 1).slice(0, 12);
 
-/** Lines of `docker pull`. */
-export const pullLine = (layer: Descriptor, progress: LayerProgress): ProgressLine => ({
-  status: pullTexts[progress.state],
-  progressDetail: detail(progress),
-  id: shortDigest(layer.digest),
-});
+/** Lines of `docker pull`; undefined for an extraction that has only begun, of which Docker tells nothing. */
+export function pullLine(layer: Descriptor, progress: LayerProgress): ProgressLine | undefined {
+  if (progress.state === "extracting" && progress.current === 0) return undefined;
+  return { status: pullTexts[progress.state], ...detail(progress), id: shortDigest(layer.digest) };
+}
 
 /** Lines of `docker load`; undefined for states that it does not show. */
 export const loadLine = (layer: Descriptor, progress: LayerProgress): ProgressLine | undefined =>
   progress.state === "extracting"
-    ? { status: "Loading layer", progressDetail: detail(progress), id: shortDigest(layer.digest) }
+    ? { status: "Loading layer", ...detail(progress), id: shortDigest(layer.digest) }
     : undefined;
 
-const detail = (progress: LayerProgress) =>
-  "current" in progress ? { current: progress.current, total: progress.total } : {};
+/** Nothing is said of a zero, as with Docker. */
+function detail(progress: LayerProgress): Pick<ProgressLine, "progressDetail" | "progress"> {
+  if (!("current" in progress)) return { progressDetail: {} };
+  const { current, total } = progress;
+  const bar = progressBar(current, total);
+  return {
+    progressDetail: { ...(current > 0 && { current }), ...(total > 0 && { total }) },
+    ...(bar && { progress: bar }),
+  };
+}
 
 /**
  * Runs work that reports progress and yields its lines as they come. A slow client holds nothing up: of one layer's

@@ -1,26 +1,26 @@
 import { inject } from "../../core/kernel/scope.ts";
 import { lines, type Reply } from "../../core/kernel/reply.ts";
 import type { ApiRequest } from "../../core/kernel/request.ts";
-import { invalid, notFound } from "../../core/support/errors.ts";
+import { ApiError, invalid, notFound } from "../../core/support/errors.ts";
 import {
+  type ImageStore,
+  ImageStoreToken,
   type Platform,
   type Registries,
   RegistriesToken,
   type RegistryCredentials,
-  type RemoteReference,
+  type RegistryLogins,
+  RegistryLoginsToken,
   type ResolvedImage,
-  type StoredImage,
 } from "./backend.ts";
-import { credentialsOf } from "./credentials.ts";
 import { type HeldImages, HeldImagesToken } from "./held-images.ts";
 import { type ImageTable, ImageTableToken } from "./image-table.ts";
-import { hostPlatform, parsePlatform } from "./platform.ts";
+import { type ImageImport, ImportToken } from "./import.ts";
+import { hostPlatform, mismatch, parsePlatform, suits } from "./platform.ts";
 import { progressOf, pullLine } from "./progress.ts";
-import { defaultDomain, familiar, familiarName, parseWithTag, type Reference } from "./reference.ts";
+import { familiar, familiarName, parseWithTag, type Reference, refuseAmbiguous } from "./reference.ts";
+import { namesOf, remoteOf } from "./remote.ts";
 import { type Settings, SettingsToken } from "./settings.ts";
-
-/** Docker Hub's registry has another name than the images it serves. */
-const hubHost = "registry-1.docker.io";
 
 /** What one request pulls. */
 interface Wish {
@@ -37,31 +37,40 @@ export class ImagePull {
   readonly #held: HeldImages;
   readonly #table: ImageTable;
   readonly #settings: Settings;
+  readonly #logins: RegistryLogins;
+  readonly #store: ImageStore;
+  readonly #import: ImageImport;
 
   constructor(
     @inject(RegistriesToken) registries: Registries,
     @inject(HeldImagesToken) held: HeldImages,
     @inject(ImageTableToken) table: ImageTable,
     @inject(SettingsToken) settings: Settings,
+    @inject(RegistryLoginsToken) logins: RegistryLogins,
+    @inject(ImageStoreToken) store: ImageStore,
+    @inject(ImportToken) imports: ImageImport,
   ) {
     this.#registries = registries;
     this.#held = held;
     this.#table = table;
     this.#settings = settings;
+    this.#logins = logins;
+    this.#store = store;
+    this.#import = imports;
   }
 
-  async create({ query, headers, signal }: ApiRequest): Promise<Reply> {
-    if (query.text("fromSrc")) {
-      throw invalid("fromSrc is not supported by this engine yet: importing a file system; use docker load");
-    }
+  async create(request: ApiRequest): Promise<Reply> {
+    const { query, headers, signal } = request;
     const from = query.text("fromImage") ?? "";
+    if (!from && query.text("fromSrc")) return this.#import.create(request);
     if (!from) throw invalid("fromImage is empty: name the image to pull");
-    const tag = query.text("tag") ?? "";
-    const reference = parseWithTag(from, tag);
+    // The CLI sends `name:` for all tags.
+    const reference = parseWithTag(from.replace(/:$/, ""), query.text("tag") ?? "");
+    checkName(reference);
     const wish = {
       text: familiar(reference),
       platform: parsePlatform(query.text("platform") ?? ""),
-      credentials: credentialsOf(headers["x-registry-auth"]),
+      credentials: this.#logins.credentialsFor(headers, remoteOf(reference, this.#settings).registry),
       signal,
     };
     const wanted = isOne(reference) ? [reference] : await this.#allTags(reference, wish);
@@ -69,7 +78,7 @@ export class ImagePull {
   }
 
   async #allTags(reference: Reference, { credentials, signal }: Wish): Promise<Reference[]> {
-    const tags = await this.#registries.tags(this.#remote(reference), credentials, signal);
+    const tags = await this.#registries.tags(remoteOf(reference, this.#settings), credentials, signal);
     if (tags.length === 0) throw notFound(`no tags found for ${familiarName(reference)}`);
     return tags.map((tag) => parseWithTag(familiarName(reference), tag));
   }
@@ -79,70 +88,61 @@ export class ImagePull {
     for (const reference of wanted) changed = (yield* this.#pull(reference, wish)) || changed;
     const status = changed ? "Downloaded newer image for" : "Image is up to date for";
     yield { status: `Status: ${status} ${wish.text}` };
+    const [only] = wanted.length === 1 ? wanted : [];
+    if (only) yield* this.#warnOfPlatform(only, wish);
   }
 
   /** Pulls one image; true when the reference names another image than before. */
   async *#pull(reference: Reference, wish: Wish): AsyncGenerator<object, boolean> {
     const before = this.#table.idNamed(asNamed(reference));
     const resolved = await this.#resolve(reference, wish);
-    yield { status: `Pulling from ${shownPath(reference)}`, id: reference.digest ?? reference.tag };
+    const { digest, source } = resolved;
+    yield { status: `Pulling from ${reference.path}`, id: wantedPart(reference) };
+    // Of an image that is there already, Docker tells no layers.
+    const lineOf = this.#table.has(source.config.digest) ? () => undefined : pullLine;
+    const names = namesOf(reference, resolved);
     const image = yield* progressOf(
-      (observe) =>
-        this.#held.bring(
-          resolved.source,
-          namesOf(reference, resolved),
-          observe,
-          wish.signal,
-          (image) => checkPlatform(image, reference, wish.platform),
-        ),
-      pullLine,
+      (observe) => this.#held.bring(source, names, observe, wish.signal),
+      lineOf,
     );
-    yield { status: `Digest: ${resolved.digest}` };
+    yield { status: `Digest: ${digest}` };
     return image.id !== before;
+  }
+
+  /** An image without an index says in its configuration what it runs on. As with Docker it is kept all the same. */
+  *#warnOfPlatform(reference: Reference, { platform, text }: Wish): Generator<object> {
+    const { config } = this.#table.find(familiar(asNamed(reference)));
+    if (!platform || suits(config, platform)) return;
+    yield { status: `WARNING: ${mismatch(config, text, platform)}` };
   }
 
   #resolve(reference: Reference, { platform, credentials, signal }: Wish): Promise<ResolvedImage> {
     return this.#registries.resolve(
-      this.#remote(reference),
+      remoteOf(reference, this.#settings),
       platform ?? hostPlatform(),
       credentials,
       signal,
+      (origin, digest) => this.#store.knownManifest(origin, digest),
     );
-  }
-
-  #remote(reference: Reference): RemoteReference {
-    const { domain, path, tag, digest } = reference;
-    const standard = this.#settings.defaultRegistry;
-    const official = standard === defaultDomain ? hubHost : standard;
-    const registry = domain === defaultDomain ? official : domain;
-    return { registry, repository: path, name: familiarName(reference), tag, digest };
   }
 }
 
 const isOne = ({ tag, digest }: Reference) => tag !== undefined || digest !== undefined;
 
-/** The names an image gets by being pulled: its tag, and the digest the registry knows it by. */
-function namesOf(reference: Reference, { digest }: ResolvedImage): Reference[] {
-  const { domain, path } = reference;
-  const byDigest = { domain, path, digest };
-  return reference.digest === undefined ? [reference, byDigest] : [byDigest];
-}
-
 /** A reference with both is pulled, and named, by its digest. */
 const asNamed = ({ domain, path, tag, digest }: Reference): Reference =>
   digest === undefined ? { domain, path, tag } : { domain, path, digest };
 
-/** Docker shows the path within the registry: `library/busybox`. */
-const shownPath = ({ path }: Reference) => path;
+/** The tag; or what names a digest, in full. */
+const wantedPart = (reference: Reference): string =>
+  reference.digest === undefined ? reference.tag ?? "" : familiar(reference);
 
-/** An image without an index says in its configuration what it runs on; Docker's words when it is not what was asked. */
-function checkPlatform({ config }: StoredImage, reference: Reference, wanted: Platform | undefined): void {
-  if (!wanted || (config.os === wanted.os && config.architecture === wanted.architecture)) return;
-  throw notFound(
-    `image with reference ${familiar(reference)} was found but its platform ` +
-      `(${config.os}/${config.architecture}) does not match the specified platform ` +
-      `(${wanted.os}/${wanted.architecture})`,
-  );
+/** Errors: `forbidden` and `invalid` in Docker's words for names that no image may have. */
+function checkName(reference: Reference): void {
+  if (familiarName(reference) === "scratch") throw new ApiError("forbidden", "'scratch' is a reserved name");
+  refuseAmbiguous(reference);
+  const { digest } = reference;
+  if (digest !== undefined && !digest.startsWith("sha256:")) throw invalid("unsupported digest algorithm");
 }
 
 /** Runs a generator up to its first value, so that what goes wrong before it becomes a status. */

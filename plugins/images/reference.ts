@@ -23,15 +23,15 @@ const domainPattern = `(?:${domainComponent}(?:\\.${domainComponent})*|\\[[a-fA-
 const pathComponent = "[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*";
 const tagPattern = "\\w[\\w.-]{0,127}";
 const digestPattern = "[A-Za-z][A-Za-z0-9]*(?:[-_+.][A-Za-z][A-Za-z0-9]*)*:[0-9a-fA-F]{32,}";
-const wholeDomain = new RegExp(`^${domainPattern}$`);
+/** What is no domain may still be the first part of a longer path. */
+const wholeDomain = new RegExp(`^(?:${domainPattern}|${pathComponent})$`);
 const wholeTag = new RegExp(`^${tagPattern}$`);
 const wholeDigest = new RegExp(`^${digestPattern}$`);
 const remainderShape = new RegExp(
   `^(${pathComponent}(?:/${pathComponent})*)(?::(${tagPattern}))?(?:@(${digestPattern}))?$`,
 );
 
-/** Longest domain and path together. */
-const longestName = 255;
+const longestPath = 255;
 /** Nothing longer is looked at: the patterns above take time that grows with the text. */
 const longestReference = 1024;
 
@@ -42,14 +42,14 @@ export function parseReference(text: string): Reference {
     throw invalid(`invalid repository name (${text}), cannot specify 64-byte hexadecimal strings`);
   }
   const { domain, remainder } = splitDomain(text);
-  const name = remainder.split(":", 1)[0]?.split("@", 1)[0] ?? "";
+  const name = remainder.split(":", 1)[0] ?? "";
   if (name !== name.toLowerCase()) {
     throw invalid(`invalid reference format: repository name (${name}) must be lowercase`);
   }
   const match = remainderShape.exec(remainder);
   if (!match || !wholeDomain.test(domain)) throw invalid("invalid reference format");
   const [, path = "", tag, digest] = match;
-  if (domain.length + 1 + path.length > longestName) {
+  if (path.length > longestPath) {
     throw invalid("repository name must not be more than 255 characters");
   }
   if (digest !== undefined) checkDigest(digest);
@@ -66,10 +66,21 @@ function splitDomain(text: string): { domain: string; remainder: string } {
   return { domain, remainder: official ? officialPrefix + remainder : remainder };
 }
 
+/** Hex digits of each algorithm's digests. */
+const digestLengths: ReadonlyMap<string, number> = new Map([["sha256", 64], ["sha384", 96], ["sha512", 128]]);
+
 function checkDigest(digest: string): void {
-  if (/^sha256:[0-9a-f]{64}$/.test(digest)) return;
-  if (digest.startsWith("sha256:")) throw invalid("invalid checksum digest length");
-  throw invalid("unsupported digest algorithm");
+  const [algorithm = "", hex = ""] = digest.split(":");
+  const length = digestLengths.get(algorithm);
+  if (length === undefined) throw invalid("unsupported digest algorithm");
+  if (hex.length !== length) throw invalid("invalid checksum digest length");
+  if (/[A-F]/.test(hex)) throw invalid("invalid checksum digest format");
+}
+
+/** Whether a text is the digest of something, and so the ID of an image rather than a name. */
+export function isDigest(text: string): boolean {
+  const [algorithm = "", hex = "", ...more] = text.split(":");
+  return more.length === 0 && digestLengths.get(algorithm) === hex.length && /^[0-9a-f]+$/.test(hex);
 }
 
 /**
@@ -83,6 +94,12 @@ export function parseWithTag(repository: string, tag: string): Reference {
     checkDigest(tag);
     return { domain: reference.domain, path: reference.path, digest: tag };
   }
+  return withTag(reference, tag);
+}
+
+/** With this tag in place of its own, or as it is for an empty one. Errors: `invalid` in Docker's words. */
+export function withTag(reference: Reference, tag: string): Reference {
+  if (!tag) return reference;
   if (!wholeTag.test(tag)) throw invalid("invalid tag format");
   return { ...reference, tag };
 }
@@ -104,4 +121,15 @@ export function familiar(reference: Reference): string {
   const tag = reference.tag === undefined ? "" : `:${reference.tag}`;
   const digest = reference.digest === undefined ? "" : `@${reference.digest}`;
   return familiarName(reference) + tag + digest;
+}
+
+/** Refuses a repository called like a digest's algorithm: `sha256:ab` is an ID. Errors: `invalid` in Docker's words. */
+export function refuseAmbiguous(reference: Reference): void {
+  if (familiarName(reference) !== "sha256") return;
+  throw invalid("refusing to create an ambiguous tag using digest algorithm as name");
+}
+
+/** The whole reference with nothing left out: `docker.io/library/busybox:latest`. */
+export function canonical({ domain, path, tag, digest }: Reference): string {
+  return `${domain}/${path}${tag === undefined ? "" : `:${tag}`}${digest === undefined ? "" : `@${digest}`}`;
 }

@@ -1,136 +1,26 @@
-import { createHash } from "node:crypto";
 import { json, type Reply } from "../../core/kernel/reply.ts";
 import type { ApiRequest } from "../../core/kernel/request.ts";
 import { inject } from "../../core/kernel/scope.ts";
-import { type ApiError, conflict, unsupportedField } from "../../core/support/errors.ts";
-import type { StoredImage } from "./backend.ts";
-import { type HeldImages, HeldImagesToken } from "./held-images.ts";
-import { type ImageTable, ImageTableToken, type NamedImage } from "./image-table.ts";
-import { shortDigest } from "./progress.ts";
+import { invalid } from "../../core/support/errors.ts";
+import { type ImageTable, ImageTableToken } from "./image-table.ts";
+import { checkPlatform, decodePlatform } from "./platform.ts";
+import { type ImageRemover, ImageRemoverToken } from "./remover.ts";
 
-type Removed = { readonly Untagged: string } | { readonly Deleted: string };
-
-/**
- * `DELETE /images/{name}`: takes names away, and the image when it was the last one. Rules and words are Docker's:
- * a running container keeps an image whatever is forced, a stopped one and further names until it is forced.
- * `noprune` changes nothing, there are no parent images to prune.
- */
+/** `DELETE /images/{name}`. `noprune` changes nothing, there are no parent images to prune. */
 export class ImageRemove {
   readonly #table: ImageTable;
-  readonly #held: HeldImages;
+  readonly #remover: ImageRemover;
 
-  constructor(@inject(ImageTableToken) table: ImageTable, @inject(HeldImagesToken) held: HeldImages) {
+  constructor(@inject(ImageTableToken) table: ImageTable, @inject(ImageRemoverToken) remover: ImageRemover) {
     this.#table = table;
-    this.#held = held;
+    this.#remover = remover;
   }
 
-  async remove({ params, query }: ApiRequest): Promise<Reply> {
-    if (query.text("platforms")) throw unsupportedField("platforms");
+  async remove({ params, query, version }: ApiRequest): Promise<Reply> {
     const name = params.name ?? "";
-    const force = query.flag("force");
-    const found = this.#table.named(name);
-    return json(
-      isId(name, found.image) ? await this.#byId(found, force) : await this.#byName(name, found, force),
-    );
+    const platforms = version.atLeast("1.50") ? query.all("platforms").map(decodePlatform) : [];
+    if (platforms.length > 1) throw invalid("multiple platforms are not supported");
+    checkPlatform(this.#table.find(name).config, name, platforms[0]);
+    return json(await this.#remover.remove(name, query.flag("force")));
   }
-
-  async #byName(name: string, found: NamedImage, force: boolean): Promise<Removed[]> {
-    const user = this.#table.usersOf(found.image.id)[0];
-    const reference = this.#table.spelling(name);
-    if (user && !force && isOneName(found)) {
-      throw conflict(
-        `conflict: unable to remove repository reference "${name}" (must force) - container ` +
-          `${user.id.slice(0, 12)} is using its referenced image ${shortDigest(found.image.id)}`,
-      );
-    }
-    const gone = [reference, ...orphanedDigests(found, reference)];
-    const left = [...found.tags, ...found.digests].filter((each) => !gone.includes(each));
-    const untagged = gone.map((each) => ({ Untagged: each }));
-    // The last name went: the image goes too unless somebody uses it, and that is no reason to fail.
-    if (left.length > 0 || this.#refusal(found.image, force)) {
-      await this.#table.unname(gone);
-      return untagged;
-    }
-    return [...untagged, ...await this.#delete(found.image)];
-  }
-
-  async #byId(found: NamedImage, force: boolean): Promise<Removed[]> {
-    const severalNames = found.tags.length + found.digests.length > 0 && !isOneName(found);
-    const refused = this.#runningRefusal(found.image) ??
-      (force ? undefined : severalNames ? referencedOften(found.image) : this.#refusal(found.image, force));
-    if (refused) throw refused;
-    const untagged = [...found.tags, ...found.digests].map((each) => ({ Untagged: each }));
-    return [...untagged, ...await this.#delete(found.image)];
-  }
-
-  async #delete(image: StoredImage): Promise<Removed[]> {
-    const layers = this.#ownLayers(image);
-    await this.#held.drop(image);
-    return [image.id, ...layers].map((id) => ({ Deleted: id }));
-  }
-
-  #refusal(image: StoredImage, force: boolean): ApiError | undefined {
-    const running = this.#runningRefusal(image);
-    if (running || force) return running;
-    const user = this.#table.usersOf(image.id)[0];
-    return user &&
-      refused(image, "must be forced", `image is being used by stopped container ${user.id.slice(0, 12)}`);
-  }
-
-  #runningRefusal(image: StoredImage): ApiError | undefined {
-    const user = this.#table.usersOf(image.id).find(({ running }) => running);
-    return user &&
-      refused(image, "cannot be forced", `image is being used by running container ${user.id.slice(0, 12)}`);
-  }
-
-  /** Chain IDs that no other image of the job has and no container stands on, top first. */
-  #ownLayers(image: StoredImage): string[] {
-    if (this.#table.usersOf(image.id).length > 0) return [];
-    const others = this.#table.list().filter((each) => each.image.id !== image.id);
-    const kept = new Set(others.flatMap((each) => chainIds(each.image)));
-    return chainIds(image).filter((id) => !kept.has(id)).reverse();
-  }
-}
-
-const refused = (image: StoredImage, how: string, why: string) =>
-  conflict(`conflict: unable to delete ${shortDigest(image.id)} (${how}) - ${why}`);
-
-const referencedOften = (image: StoredImage) =>
-  refused(image, "must be forced", "image is referenced in multiple repositories");
-
-function isId(name: string, image: StoredImage): boolean {
-  return image.id.startsWith(name) || image.id.startsWith(`sha256:${name}`);
-}
-
-const repositoryOf = (reference: string) =>
-  reference.includes("@")
-    ? reference.slice(0, reference.indexOf("@"))
-    : reference.slice(0, reference.lastIndexOf(":"));
-
-/** At most one tag, and digests of its repository alone: one name to a user. */
-function isOneName({ tags, digests }: NamedImage): boolean {
-  if (tags.length > 1 || tags.length + digests.length === 0) return false;
-  return new Set([...tags, ...digests].map(repositoryOf)).size === 1;
-}
-
-/** Digests of a repository go with its last tag. */
-function orphanedDigests({ tags, digests }: NamedImage, removed: string): string[] {
-  if (removed.includes("@")) return [];
-  const repository = repositoryOf(removed);
-  const tagged = tags.some((tag) => tag !== removed && repositoryOf(tag) === repository);
-  return tagged ? [] : digests.filter((digest) => repositoryOf(digest) === repository);
-}
-
-/** Names of layers together with those below them. Source: OCI image spec, "Layer ChainID". */
-function chainIds({ config }: StoredImage): string[] {
-  const chain: string[] = [];
-  for (const diffId of config.rootfs.diff_ids) {
-    const below = chain.at(-1);
-    chain.push(
-      below === undefined
-        ? diffId
-        : `sha256:${createHash("sha256").update(`${below} ${diffId}`).digest("hex")}`,
-    );
-  }
-  return chain;
 }

@@ -1,11 +1,14 @@
+import { internal, invalid } from "../../core/support/errors.ts";
 import { pause } from "../../core/support/deadline.ts";
-import { ApiError, apiErrorOf, internal, invalid } from "../../core/support/errors.ts";
 import type { Descriptor } from "../images/backend.ts";
 import type { Repository } from "./repository.ts";
 import type { Answer } from "./transport.ts";
 
-/** Tries in a row that brought no byte before a download is given up. */
+/** Downloads in a row that brought no byte before one is given up. */
 const mostFruitlessTries = 3;
+
+/** Downloads in all: a registry that sends a byte a connection is given up some time. */
+const mostTries = 100;
 
 const pauseBetweenTriesMs = 500;
 
@@ -20,40 +23,36 @@ export async function* readBlob(
   signal: AbortSignal,
 ): AsyncIterable<Uint8Array> {
   let at = offset;
-  for (let fruitless = 0; at < blob.sizeBytes;) {
+  let fruitless = 0;
+  for (let tries = 1; at < blob.sizeBytes; tries++) {
     const before = at;
+    // A request that fails was tried often enough; the registry is waited for once it has served something.
+    const answer = await repository.get(`blobs/${blob.digest}`, signal, {
+      headers: { "accept-encoding": "identity", ...(at > 0 && { range: `bytes=${at}-` }) },
+      isPatient: at > offset,
+    });
     try {
-      for await (const chunk of readOnce(repository, blob, at, signal)) {
+      for await (const chunk of bytesFrom(answer, at)) {
         at += chunk.length;
-        if (at > blob.sizeBytes) throw invalid(`blob ${blob.digest} is larger than its manifest says`);
+        if (at > blob.sizeBytes) throw new TooLarge();
         yield chunk;
       }
       if (at < blob.sizeBytes) throw internal(`blob ${blob.digest} ended ${blob.sizeBytes - at} bytes early`);
     } catch (error) {
       signal.throwIfAborted();
+      if (error instanceof TooLarge) throw invalid(`blob ${blob.digest} is larger than its manifest says`);
       fruitless = at > before ? 0 : fruitless + 1;
-      if (!mayPass(error) || fruitless >= mostFruitlessTries) throw error;
+      if (fruitless >= mostFruitlessTries || tries >= mostTries) throw error;
       await pause(pauseBetweenTriesMs * fruitless, signal);
     }
   }
 }
 
-/** Refusals stay refusals; broken connections and overloaded servers may get better. */
-function mayPass(error: unknown): boolean {
-  const known: ApiError | undefined = apiErrorOf(error);
-  return known === undefined || known.kind === "internal" || known.kind === "unavailable";
-}
+class TooLarge extends Error {}
 
-async function* readOnce(
-  repository: Repository,
-  blob: Descriptor,
-  offset: number,
-  signal: AbortSignal,
-): AsyncIterable<Uint8Array> {
-  const headers: Record<string, string> = { "accept-encoding": "identity" };
-  if (offset > 0) headers.range = `bytes=${offset}-`;
-  const answer = await repository.get(`blobs/${blob.digest}`, headers, signal);
-  let skip = startOf(answer, offset);
+/** The answer's bytes from an offset on: a server may ignore `Range` and send everything. */
+async function* bytesFrom(answer: Answer, offset: number): AsyncIterable<Uint8Array> {
+  let skip = offset - startOf(answer, offset);
   for await (const chunk of answer.chunks()) {
     const rest = skip > 0 ? chunk.subarray(skip) : chunk;
     skip = Math.max(0, skip - chunk.length);
@@ -61,10 +60,11 @@ async function* readOnce(
   }
 }
 
-/** How many bytes of the answer lie before the offset: a server may ignore `Range` and send everything. */
+/** Where in the blob the answer starts. */
 function startOf(answer: Answer, offset: number): number {
-  if (answer.status !== 206) return offset;
+  if (answer.status !== 206) return 0;
   const start = Number(/^bytes (\d+)-/.exec(answer.headers["content-range"] ?? "")?.[1] ?? offset);
-  if (start > offset) throw internal(`${answer.url.host} resumed a download at the wrong place`);
-  return offset - start;
+  if (start <= offset) return start;
+  answer.discard();
+  throw internal(`${answer.url.host} resumed a download at the wrong place`);
 }

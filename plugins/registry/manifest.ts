@@ -1,6 +1,6 @@
 /** Reading manifests and indexes, and trusting neither. Source: OCI image spec; Docker image manifest V2, schema 2. */
 import { invalid } from "../../core/support/errors.ts";
-import type { Descriptor, Platform } from "../images/backend.ts";
+import type { Descriptor, RemotePlatform } from "../images/backend.ts";
 
 const manifestTypes = [
   "application/vnd.oci.image.manifest.v1+json",
@@ -12,22 +12,17 @@ const indexTypes = [
   "application/vnd.docker.distribution.manifest.list.v2+json",
 ];
 
-const configTypes = [
-  "application/vnd.oci.image.config.v1+json",
-  "application/vnd.docker.container.image.v1+json",
-];
-
 /** What a request for a manifest accepts. */
 export const acceptedTypes = [...manifestTypes, ...indexTypes].join(", ");
 
 /** A manifest is larger than this only to hurt, in bytes. The distribution spec's own recommendation. */
 export const manifestLimitBytes = 4 * 1024 * 1024;
 
-const mostLayers = 500;
-
 /** An entry of an index. */
 export interface IndexEntry extends Descriptor {
-  readonly platform?: Partial<Platform>;
+  readonly platform?: Partial<RemotePlatform>;
+  /** Set for an attestation: the digest of the manifest it speaks of. Source: BuildKit, "Image Attestation Storage". */
+  readonly attestationOf?: string;
 }
 
 export type ParsedManifest =
@@ -69,13 +64,7 @@ export function parseManifest(bytes: Uint8Array, contentType: string | undefined
 
 function readImage(body: Fields, mediaType: string): ParsedManifest {
   const config = descriptor(body.config, "config");
-  if (!configTypes.includes(config.mediaType)) {
-    throw invalid(`unsupported image config media type ${JSON.stringify(config.mediaType).slice(0, 200)}`);
-  }
   const layers = list(body.layers, "layers").map((each, at) => descriptor(each, `layers[${at}]`));
-  if (layers.length > mostLayers) {
-    throw invalid(`manifest has ${layers.length} layers; at most ${mostLayers}`);
-  }
   return { kind: "manifest", mediaType, config, layers };
 }
 
@@ -83,15 +72,30 @@ function readIndex(body: Fields, mediaType: string): ParsedManifest {
   const entries = list(body.manifests, "manifests").map((each, at) => ({
     ...descriptor(each, `manifests[${at}]`),
     platform: platformOf((each as Fields).platform),
+    attestationOf: attestationOf((each as Fields).annotations),
   }));
   return { kind: "index", mediaType, entries };
 }
 
-function platformOf(raw: unknown): Partial<Platform> | undefined {
+function attestationOf(raw: unknown): string | undefined {
+  const annotations = (typeof raw === "object" ? raw : undefined) as Fields | null | undefined;
+  if (annotations?.["vnd.docker.reference.type"] !== "attestation-manifest") return undefined;
+  // Without a digest it is still none to choose.
+  return String(annotations["vnd.docker.reference.digest"] ?? "");
+}
+
+/** The platform in an entry of an index or in an image configuration; undefined when there is none. */
+export function platformOf(raw: unknown): Partial<RemotePlatform> | undefined {
   if (typeof raw !== "object" || raw === null) return undefined;
-  const { os, architecture, variant } = raw as Fields;
+  const { os, architecture, variant, "os.version": osVersion, "os.features": features } = raw as Fields;
   const text = (value: unknown) => typeof value === "string" ? value : undefined;
-  return { os: text(os), architecture: text(architecture), variant: text(variant) };
+  return {
+    os: text(os),
+    architecture: text(architecture),
+    variant: text(variant),
+    osVersion: text(osVersion),
+    osFeatures: Array.isArray(features) ? features.filter((each) => typeof each === "string") : undefined,
+  };
 }
 
 function descriptor(raw: unknown, where: string): Descriptor {

@@ -4,10 +4,11 @@ import type { IndexEntry } from "./manifest.ts";
 
 /**
  * The entry of an index for a platform. Of several that run on it, the one closest to it: `arm` v7 takes v6 before
- * v5, `amd64` without a variant takes the plain one.
+ * v5, `amd64` without a variant takes the plain one. Attestations are never chosen, whatever platform they name.
  */
 export function selectPlatform(entries: readonly IndexEntry[], wanted: Platform): IndexEntry {
   const runnable = entries
+    .filter(({ attestationOf }) => attestationOf === undefined)
     .map((entry) => ({ entry, distance: distance(entry.platform, wanted) }))
     .filter((each): each is { entry: IndexEntry; distance: number } => each.distance !== undefined)
     .sort((a, b) => a.distance - b.distance);

@@ -1,47 +1,66 @@
-import { createHash } from "node:crypto";
-import { internal, invalid } from "../../core/support/errors.ts";
+import type { Logger } from "../../core/support/logger.ts";
+import { messageOf } from "../../core/support/errors.ts";
 import type {
-  Descriptor,
-  ImageSource,
+  AcceptedLogin,
+  KnownManifest,
   Platform,
   Registries,
   RegistryCredentials,
+  RemoteDescription,
   RemoteReference,
   ResolvedImage,
 } from "../images/backend.ts";
-import { readBlob } from "./blob.ts";
+import { plainRefusal } from "./answers.ts";
+import { describe } from "./describe.ts";
 import { hostOf, login } from "./login.ts";
-import { acceptedTypes, manifestLimitBytes, type ParsedManifest, parseManifest } from "./manifest.ts";
-import { selectPlatform } from "./platform.ts";
-import { checkReference, Repository } from "./repository.ts";
+import type { Network } from "./network.ts";
+import { checkReference, Repository, type RepositoryAccess } from "./repository.ts";
+import { resolveImage } from "./resolve.ts";
 import type { Settings } from "./settings.ts";
 import { listTags } from "./tags.ts";
-import { Transport } from "./transport.ts";
 
-type Fetched = Descriptor & { readonly bytes: Uint8Array; readonly parsed: ParsedManifest };
+/** As whom, and for how long. */
+interface Caller {
+  readonly credentials: RegistryCredentials | undefined;
+  readonly signal: AbortSignal;
+}
 
 /** The registry client: stateless but for kept connections. Credentials live as long as the image they fetched. */
 export class HttpRegistries implements Registries {
-  readonly #transport: Transport;
-  readonly #plainHttp: readonly string[];
+  readonly #network: Network;
+  readonly #imageLimitBytes: number;
+  readonly #log: Logger;
 
-  constructor(settings: Settings) {
-    this.#transport = new Transport(settings);
-    this.#plainHttp = settings.plainHttp;
+  constructor(network: Network, { imageLimitBytes }: Pick<Settings, "imageLimitBytes">, log: Logger) {
+    this.#network = network;
+    this.#imageLimitBytes = imageLimitBytes;
+    this.#log = log;
   }
 
-  async resolve(
+  resolve(
     reference: RemoteReference,
     platform: Platform,
     credentials: RegistryCredentials | undefined,
     signal: AbortSignal,
+    known: KnownManifest,
   ): Promise<ResolvedImage> {
-    const repository = this.#repository(reference, credentials);
-    const top = await fetchManifest(repository, reference.digest ?? reference.tag ?? "latest", signal);
-    const image = top.parsed.kind === "index"
-      ? await fetchPlatform(repository, top.parsed.entries, platform, signal)
-      : top;
-    return { source: sourceOf(repository, image), digest: top.digest };
+    const imageLimitBytes = this.#imageLimitBytes;
+    const wish = { name: nameOf(reference), platform, known, imageLimitBytes, signal };
+    return this.#ask(reference, { credentials, signal }, {}, (repository) => resolveImage(repository, wish));
+  }
+
+  describe(
+    reference: RemoteReference,
+    credentials: RegistryCredentials | undefined,
+    signal: AbortSignal,
+  ): Promise<RemoteDescription> {
+    const caller = { credentials, signal };
+    return this.#ask(
+      reference,
+      caller,
+      { refuse: plainRefusal },
+      (repository) => describe(repository, nameOf(reference), signal),
+    );
   }
 
   tags(
@@ -49,70 +68,51 @@ export class HttpRegistries implements Registries {
     credentials: RegistryCredentials | undefined,
     signal: AbortSignal,
   ): Promise<string[]> {
-    return listTags(this.#repository(reference, credentials), signal);
+    return this.#ask(reference, { credentials, signal }, {}, (repository) => listTags(repository, signal));
   }
 
-  async login(serverAddress: string, credentials: RegistryCredentials, signal: AbortSignal): Promise<void> {
-    await login(this.#address(hostOf(serverAddress)), this.#transport, credentials, signal);
+  async login(
+    serverAddress: string,
+    credentials: RegistryCredentials,
+    signal: AbortSignal,
+  ): Promise<AcceptedLogin> {
+    const base = this.#network.hosts.address(hostOf(serverAddress));
+    return await login(base, this.#network.transport, credentials, signal);
   }
 
-  close(): void {
-    this.#transport.close();
-  }
-
-  #repository(reference: RemoteReference, credentials: RegistryCredentials | undefined): Repository {
+  /** Asks the mirrors in turn and at last the registry itself; what a mirror cannot do is no error yet. */
+  async #ask<T>(
+    reference: RemoteReference,
+    { credentials, signal }: Caller,
+    access: Pick<RepositoryAccess, "refuse">,
+    work: (repository: Repository) => Promise<T>,
+  ): Promise<T> {
     checkReference(reference);
-    return new Repository(reference, this.#address(reference.registry), this.#transport, credentials);
+    const { hosts } = this.#network;
+    for (const mirror of hosts.mirrors(reference.registry)) {
+      try {
+        return await work(this.#repository(reference, mirror, undefined, { ...access, tries: 1 }));
+      } catch (error) {
+        signal.throwIfAborted();
+        this.#logFailed(reference, mirror, error);
+      }
+    }
+    return await work(this.#repository(reference, hosts.address(reference.registry), credentials, access));
   }
 
-  #address(registry: string): URL {
-    const plain = isLoopback(registry) || this.#plainHttp.includes(registry);
-    return new URL(`${plain ? "http" : "https"}://${registry}`);
+  #repository(
+    reference: RemoteReference,
+    base: URL,
+    credentials: RegistryCredentials | undefined,
+    access: Pick<RepositoryAccess, "refuse" | "tries">,
+  ): Repository {
+    return new Repository(reference, { ...access, base, transport: this.#network.transport, credentials });
+  }
+
+  #logFailed({ registry, repository }: RemoteReference, mirror: URL, error: unknown): void {
+    const fields = { mirror: mirror.origin, registry, repository, error: messageOf(error) };
+    this.#log.warn(fields, "a mirror failed; asking the next");
   }
 }
 
-/** Docker reaches registries on loopback without TLS too. */
-function isLoopback(registry: string): boolean {
-  return /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])(?::\d+)?$/.test(registry);
-}
-
-async function fetchPlatform(
-  repository: Repository,
-  entries: Parameters<typeof selectPlatform>[0],
-  platform: Platform,
-  signal: AbortSignal,
-): Promise<Fetched> {
-  const entry = selectPlatform(entries, platform);
-  const image = await fetchManifest(repository, entry.digest, signal);
-  if (image.parsed.kind === "index") throw invalid("the image's index lists another index for the platform");
-  return image;
-}
-
-async function fetchManifest(repository: Repository, name: string, signal: AbortSignal): Promise<Fetched> {
-  const answer = await repository.get(`manifests/${name}`, { accept: acceptedTypes }, signal);
-  const bytes = await answer.whole(manifestLimitBytes);
-  const digest = `sha256:${createHash("sha256").update(bytes).digest("hex")}`;
-  const told = answer.headers["docker-content-digest"];
-  const expected = name.startsWith("sha256:") ? name : undefined;
-  if (expected && expected !== digest) {
-    throw invalid(`manifest verification failed for digest ${expected}: the registry sent ${digest}`);
-  }
-  if (typeof told === "string" && told.startsWith("sha256:") && told !== digest) {
-    throw invalid(`the registry says the manifest is ${told.slice(0, 100)} and sent ${digest}`);
-  }
-  const parsed = parseManifest(bytes, answer.headers["content-type"]);
-  return { mediaType: parsed.mediaType, digest, sizeBytes: bytes.length, bytes, parsed };
-}
-
-function sourceOf(repository: Repository, image: Fetched): ImageSource {
-  if (image.parsed.kind !== "manifest") throw internal("an index is not an image");
-  const { registry, repository: path } = repository.reference;
-  const { mediaType, digest, sizeBytes, bytes } = image;
-  return {
-    origin: `${registry}/${path}`,
-    manifest: { mediaType, digest, sizeBytes, bytes },
-    config: image.parsed.config,
-    layers: image.parsed.layers,
-    read: (blob, offset, signal) => readBlob(repository, blob, offset, signal),
-  };
-}
+const nameOf = ({ digest, tag }: RemoteReference) => digest ?? tag ?? "latest";

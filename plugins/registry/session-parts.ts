@@ -7,8 +7,12 @@ export interface SessionParts {
   readonly base: URL;
   readonly transport: Transport;
   readonly credentials: RegistryCredentials | undefined;
-  /** What tokens are asked for, `repository:team/app:pull`; none to log in. */
+  /** What tokens are asked for, `repository:team/app:pull`, several with a space between; none to log in. */
   readonly scope?: string;
+  /** True to ask the token server for an identity token as well. */
+  readonly isLogin?: boolean;
   /** The error for a token server's answer that is not a success. */
   readonly refuse: (answer: Answer) => Promise<Error> | Error;
+  /** The error for a registry that wants user name and password when there are none; default in Docker's words for GET. */
+  readonly noCredentials?: () => Error;
 }

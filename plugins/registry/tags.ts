@@ -4,6 +4,7 @@ import { parseUrl } from "./transport.ts";
 
 const pageLimitBytes = 4 * 1024 * 1024;
 const mostPages = 100;
+const mostTags = 100_000;
 
 /** All tags of a repository, page by page. Source: OCI distribution spec, "Listing Tags". */
 export async function listTags(repository: Repository, signal: AbortSignal): Promise<string[]> {
@@ -11,8 +12,9 @@ export async function listTags(repository: Repository, signal: AbortSignal): Pro
   let path: string | undefined = "tags/list";
   for (let page = 0; path !== undefined; page++) {
     if (page === mostPages) throw invalid(`the registry lists tags on more than ${mostPages} pages`);
-    const answer = await repository.get(path, { accept: "application/json" }, signal);
+    const answer = await repository.get(path, signal, { headers: { accept: "application/json" } });
     for (const tag of tagsOf(await answer.whole(pageLimitBytes))) tags.push(tag);
+    if (tags.length > mostTags) throw invalid(`the registry lists more than ${mostTags} tags`);
     path = nextPage(repository, answer.headers.link);
   }
   return tags;

@@ -2,26 +2,26 @@ import { json, type Reply } from "../../core/kernel/reply.ts";
 import type { ApiRequest } from "../../core/kernel/request.ts";
 import { inject, optional } from "../../core/kernel/scope.ts";
 import { ApiError, invalid } from "../../core/support/errors.ts";
-import { type Registries, RegistriesToken, type RegistryCredentials } from "../images/backend.ts";
+import { type RegistryCredentials, type RegistryLogins, RegistryLoginsToken } from "../images/backend.ts";
 
-/** `POST /auth`: tells `docker login` whether a registry takes the credentials. Keeps none of them. */
+/** `POST /auth`: finds out for `docker login` whether a registry takes the credentials; the job keeps those it takes. */
 export class Auth {
-  readonly #registries: Registries | undefined;
+  readonly #logins: RegistryLogins | undefined;
 
-  constructor(@inject(optional(RegistriesToken)) registries: Registries | undefined) {
-    this.#registries = registries;
+  constructor(@inject(optional(RegistryLoginsToken)) logins: RegistryLogins | undefined) {
+    this.#logins = logins;
   }
 
   async check(request: ApiRequest): Promise<Reply> {
-    if (!this.#registries) {
+    if (!this.#logins) {
       throw new ApiError(
         "not-implemented",
-        "no enabled plugin reaches registries; enable the registry plugin",
+        "no enabled plugin logs in to registries; enable the images plugin",
       );
     }
     const { serveraddress = "", ...credentials } = checkLogin(await request.json() ?? {});
-    await this.#registries.login(serveraddress, credentials, request.signal);
-    return json({ IdentityToken: "", Status: "Login Succeeded" });
+    const { identityToken = "" } = await this.#logins.login(serveraddress, credentials, request.signal);
+    return json({ IdentityToken: identityToken, Status: "Login Succeeded" });
   }
 }
 

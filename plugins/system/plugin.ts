@@ -4,7 +4,7 @@ import { route } from "../../core/kernel/route.ts";
 import { type Token, token } from "../../core/kernel/scope.ts";
 import { DaemonToken, JobToken, PluginDirectoryToken } from "../../core/kernel/tokens.ts";
 import { ContainerCountsToken, ImageCountsToken } from "./backend.ts";
-import { RegistriesToken } from "../images/backend.ts";
+import { RegistryLoginsToken } from "../images/backend.ts";
 import { Auth } from "./auth.ts";
 import { InfoFacts } from "./info.ts";
 import { Ping } from "./ping.ts";
@@ -20,7 +20,7 @@ export default definePlugin({
   contract: contractVersion,
   summary: "Answers ping, version, info and login checks",
   requires: [DaemonToken, JobToken, PluginDirectoryToken],
-  wants: [ContainerCountsToken, ImageCountsToken, RegistriesToken],
+  wants: [ContainerCountsToken, ImageCountsToken, RegistryLoginsToken],
   routes: [
     route("GET", "/_ping", PingToken, "get"),
     route("HEAD", "/_ping", PingToken, "head"),

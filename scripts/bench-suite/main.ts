@@ -8,6 +8,7 @@
 import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { type Engine, imageName, loadImage, runningEngine, startBerth } from "./engine.ts";
+import { imageMeasurements } from "./images.ts";
 import { jobMeasurements } from "./jobs.ts";
 import { lifecycleMeasurements } from "./lifecycle.ts";
 import { measure, type Measurement, median, type Result } from "./measure.ts";
@@ -39,6 +40,7 @@ async function run(own: Engine, engines: readonly Engine[]): Promise<Result[]> {
   await add(lifecycleMeasurements(flags.quick, flags.docker), engines);
   await add(streamMeasurements(flags.quick), engines);
   await add([memoryMeasurement()], engines);
+  await add(imageMeasurements(flags.quick), engines);
   if (own.control) await add(jobMeasurements(flags.quick), [own]);
   return results;
 }

@@ -1,12 +1,16 @@
 import { usedLabel } from "../../plugins/containerd/images/labels.ts";
 import { cacheLeaseId } from "../../plugins/containerd/images/shared-images.ts";
+import { jobLeaseId } from "../../plugins/containerd/lease.ts";
 import {
   attestationOf,
   type FakeSource,
+  gzippedLayer,
   imageOf,
   indexed,
   layerOf,
   manifestOf,
+  plainLayer,
+  tarOf,
 } from "../contract/image-store-fixtures.ts";
 import { never, quiet, readAll } from "../contract/image-store-harness.ts";
 import { assert, eventually, test } from "../support/test.ts";
@@ -95,6 +99,27 @@ test("keeps an index for one platform of a job when the other is released", asyn
   await store.release(second);
   await collect(connection);
   assert.equal((await contents(connection)).blobs, []);
+});
+
+test("keeps an image that came by two manifests until both are released", async (undo) => {
+  const connection = await privateContainerd(undo);
+  const { store } = (await TestStores.open(undo, connection)).job("one");
+  const tar = await tarOf({ "file": "the same" });
+  const [packed, plain] = [imageOf([gzippedLayer(tar)], undefined), imageOf([plainLayer(tar)], undefined)];
+  const first = await store.ingest(packed, quiet, never);
+  const second = await store.ingest(plain, quiet, never);
+  assert.is(first.id, second.id);
+  await store.release(first);
+  await collect(connection);
+  assert.equal((await contents(connection)).blobs, blobsOf(plain));
+  await store.release(second);
+  await collect(connection);
+  assert.equal(await contents(connection), {
+    blobs: [],
+    snapshots: [],
+    leases: [cacheLeaseId, jobLeaseId("one")],
+    writes: [],
+  });
 });
 
 test("keeps a job's index when another job pulls the image by a newer one", async (undo) => {

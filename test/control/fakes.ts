@@ -7,6 +7,7 @@ import type { PluginDirectory } from "../../core/kernel/tokens.ts";
 import { conflict, notFound } from "../../core/support/errors.ts";
 import { silent } from "../../core/support/logger.ts";
 import type { Undo } from "../../core/support/undo.ts";
+import type { CacheAdmin } from "../../plugins/control/backend.ts";
 import { ControlServer } from "../../plugins/control/server.ts";
 
 /** Jobs that exist in memory alone. */
@@ -73,10 +74,11 @@ export async function temporaryDir(undo: Undo): Promise<string> {
 /** Serves the control API over fake jobs in this process. */
 export async function serveControl(
   undo: Undo,
+  { plugins = fakePlugins, cache }: { plugins?: PluginDirectory; cache?: CacheAdmin } = {},
 ): Promise<{ dataDir: string; jobs: FakeJobs; server: ControlServer }> {
   const dataDir = await temporaryDir(undo);
   const jobs = new FakeJobs();
-  const server = new ControlServer(jobs, fakePlugins, factsOf(dataDir));
+  const server = new ControlServer(jobs, plugins, factsOf(dataDir), cache);
   undo.add("control server", () => server.close());
   await server.open();
   return { dataDir, jobs, server };

@@ -8,14 +8,27 @@ import type { Reply } from "../../core/kernel/reply.ts";
 import { ApiVersion } from "../../core/kernel/version.ts";
 import { silent } from "../../core/support/logger.ts";
 import type { Undo } from "../../core/support/undo.ts";
-import type { Registries, ResolvedImage } from "../../plugins/images/backend.ts";
+import type {
+  AcceptedLogin,
+  Registries,
+  RemoteDescription,
+  ResolvedImage,
+} from "../../plugins/images/backend.ts";
+import { ImageDistribution } from "../../plugins/images/distribution.ts";
 import { HeldImages } from "../../plugins/images/held-images.ts";
 import { ImageTable } from "../../plugins/images/image-table.ts";
+import { Spools } from "../../plugins/images/archive/spools.ts";
+import { ImageImport } from "../../plugins/images/import.ts";
+import { ImageHistory } from "../../plugins/images/history.ts";
 import { ImageInspect } from "../../plugins/images/inspect.ts";
 import { ImageList } from "../../plugins/images/list.ts";
 import { ImageLoad } from "../../plugins/images/load.ts";
+import { JobLogins } from "../../plugins/images/logins.ts";
+import { ImagePrune } from "../../plugins/images/prune.ts";
 import { ImagePull } from "../../plugins/images/pull.ts";
 import { ImageRemove } from "../../plugins/images/remove.ts";
+import { ImageRemover } from "../../plugins/images/remover.ts";
+import { ImageSave } from "../../plugins/images/save.ts";
 import { ImageTag } from "../../plugins/images/tag.ts";
 import { notFound } from "../../core/support/errors.ts";
 import { FakeStore } from "./fake-store.ts";
@@ -35,7 +48,20 @@ export class FakeRegistries implements Registries {
     return { source: image.source, digest: image.source.manifest.digest };
   }
 
-  async login(): Promise<void> {}
+  readonly loggedIn: Parameters<Registries["login"]>[] = [];
+  /** What the token server gives for a password. */
+  identityToken: string | undefined;
+
+  async login(...asked: Parameters<Registries["login"]>): Promise<AcceptedLogin> {
+    this.loggedIn.push(asked);
+    return { identityToken: this.identityToken };
+  }
+
+  async describe(...[{ name, tag }]: Parameters<Registries["describe"]>): Promise<RemoteDescription> {
+    const source = this.images.get(`${name}:${tag}`)?.source;
+    if (!source) throw notFound("manifest unknown: manifest unknown");
+    return { descriptor: source.manifest, platforms: [] };
+  }
 
   async tags(...[{ name }]: Parameters<Registries["tags"]>): Promise<string[]> {
     const names = [...this.images.keys()].filter((each) => each.startsWith(`${name}:`));
@@ -43,28 +69,51 @@ export class FakeRegistries implements Registries {
   }
 }
 
-export async function openArea(undo: Undo, { dir, store = new FakeStore(), defaultRegistry = "docker.io" }: {
-  dir?: string;
-  store?: FakeStore;
-  defaultRegistry?: string;
-} = {}) {
+export async function openArea(
+  undo: Undo,
+  {
+    dir,
+    store = new FakeStore(),
+    defaultRegistry = "docker.io",
+    importFromUrls = true,
+    loadLimitBytes = 1024 * 1024,
+  }: {
+    dir?: string;
+    store?: FakeStore;
+    defaultRegistry?: string;
+    importFromUrls?: boolean;
+    loadLimitBytes?: number;
+  } = {},
+) {
   const job = await jobIn(undo, dir);
-  const settings = { defaultRegistry, loadLimitBytes: 1024 * 1024 };
+  const settings = { defaultRegistry, loadLimitBytes, importFromUrls };
   const registries = new FakeRegistries();
   const table = new ImageTable(job);
   await table.open();
   const held = new HeldImages(store, table);
+  const spools = new Spools(job, settings);
+  await spools.open();
+  const imports = new ImageImport(spools, held, table, settings);
+  const logins = new JobLogins(registries, settings);
+  held.open();
+  const remover = new ImageRemover(table, held);
   return {
     job,
     store,
     registries,
     table,
+    held,
     list: new ImageList(table),
     inspect: new ImageInspect(table),
-    pull: new ImagePull(registries, held, table, settings),
-    tag: new ImageTag(table),
-    remove: new ImageRemove(table, held),
-    load: new ImageLoad(job, held, settings),
+    logins,
+    pull: new ImagePull(registries, held, table, settings, logins, store, imports),
+    distribution: new ImageDistribution(registries, logins, settings),
+    tag: new ImageTag(table, held),
+    remove: new ImageRemove(table, remover),
+    prune: new ImagePrune(table, remover),
+    history: new ImageHistory(table),
+    load: new ImageLoad(spools, held, table),
+    save: new ImageSave(table, store),
   };
 }
 

@@ -47,6 +47,11 @@ export class FakeHost {
     this.#blobsOf.set(origin, served.set(digest, bytes));
     if (anonymous) this.#public.set(digest, bytes);
   }
+
+  /** Bytes leave the host, whoever brought them. */
+  forget(digest: string): void {
+    for (const served of [...this.#blobsOf.values(), this.#public]) served.delete(digest);
+  }
 }
 
 /** One ingest on its way. */
@@ -64,6 +69,8 @@ interface Ingest {
 export class FakeStore implements ImageStore {
   /** Images held now. */
   readonly held = new Map<string, StoredImage>();
+  /** Digests of the manifests held now. */
+  readonly heldManifests = new Set<string>();
   readonly #host: FakeHost;
   /** By digest, what images that are or were held consist of. */
   readonly #contents = new Map<string, Uint8Array>();
@@ -99,6 +106,7 @@ export class FakeStore implements ImageStore {
     this.#keep(ingest);
     const image = describe(source, config, layerSizesBytes);
     this.held.set(image.id, image);
+    this.heldManifests.add(image.manifest.digest);
     return image;
   }
 
@@ -116,7 +124,8 @@ export class FakeStore implements ImageStore {
   }
 
   async release(image: StoredImage): Promise<void> {
-    this.held.delete(image.id);
+    this.heldManifests.delete(image.manifest.digest);
+    if (this.held.get(image.id)?.manifest.digest === image.manifest.digest) this.held.delete(image.id);
   }
 
   async knownManifest(origin: string, digest: string): Promise<Uint8Array | undefined> {

@@ -52,6 +52,9 @@ test("filters images as Docker does", async (undo) => {
   const { ids, old, young, nameless } = await areaWithImages(undo);
   assert.equal(ids({ dangling: ["true"] }), [nameless]);
   assert.equal(ids({ dangling: { false: true } }), [young, old]);
+  assert.equal(ids({ until: ["2023-01-01"] }), [nameless, old]);
+  assert.equal(ids({ until: ["2023-01-01", "1970-01-02"] }), []);
+  assert.equal(ids({ until: ["10m"], label: ["stage=one"] }), [old]);
   assert.equal(ids({ label: ["stage"] }), [old]);
   assert.equal(ids({ label: ["stage=two"] }), []);
   assert.equal(ids({ before: ["app:2"] }), [nameless, old]);
@@ -60,6 +63,25 @@ test("filters images as Docker does", async (undo) => {
   assert.equal(ids({ reference: ["*:2"] }), [young]);
   assert.equal(ids({ reference: ["registry.test/*/app"] }), [young]);
   assert.equal(ids({ reference: ["*/app"] }), []);
+});
+
+test("tells what an image shares with the job's other images when asked", async (undo) => {
+  const area = await openArea(undo);
+  const sizes: number[][] = [];
+  for (const layers of [["base", "one"], ["base", "two"], ["alone"], ["other", "base"]]) {
+    const { source } = await smallImage(layers);
+    const image = await area.store.ingest(source, () => {}, new AbortController().signal);
+    await area.table.add(image, [parseReference(`${layers.join("-")}:1`)]);
+    sizes.push([...image.layerSizesBytes]);
+  }
+  const shared = (query: Record<string, string>, version = new ApiVersion(1, 51)) =>
+    bodyOf<{ SharedSize: number }[]>(area.list.list(request({ query, version })))
+      .map(({ SharedSize }) => SharedSize);
+  // The same layer on another one is not the same on disk.
+  assert.equal(shared({ "shared-size": "1" }), [sizes[0]?.[0], sizes[1]?.[0], 0, 0]);
+  const one = { "shared-size": "1", filters: '{"reference":["base-one"]}' };
+  assert.equal(shared(one), [sizes[0]?.[0]]);
+  assert.equal(shared({ "shared-size": "1" }, new ApiVersion(1, 41)), [-1, -1, -1, -1]);
 });
 
 test("shows only the names that a reference filter leaves", async (undo) => {
@@ -87,13 +109,15 @@ test("matches shell patterns as Go does, in little time", () => {
 test("takes no inherited property for a label or a platform", async (undo) => {
   const { list } = await areaWithImages(undo);
   assert.equal(list({ label: ["constructor"] }), []);
-  assert.equal(parsePlatform("constructor"), { os: "linux", architecture: "constructor" });
+  assert.equal(parsePlatform("linux/constructor"), { os: "linux", architecture: "constructor" });
 });
 
 test("refuses filters it does not know in Docker's words", async (undo) => {
   const { list } = await areaWithImages(undo);
   assert.throws(() => list({ foo: ["bar"] }), /^invalid filter 'foo'$/);
   assert.throws(() => list({ dangling: ["bar"] }), /^invalid filter 'dangling=\[bar\]'$/);
+  assert.throws(() => list({ dangling: ["true", "0"] }), /^invalid filter 'dangling=\[true 0\]'$/);
+  assert.throws(() => list({ until: ["soon"] }), /^failed to parse value as time or duration: "soon"$/);
   assert.throws(() => list({ before: ["nothing"] }), /^No such image: nothing:latest$/);
   assert.throws(() => list({ reference: ["[*"] }), /^syntax error in pattern$/);
 });

@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import { readdir } from "node:fs/promises";
 import { gzipSync } from "node:zlib";
 import type { Undo } from "../../core/support/undo.ts";
@@ -19,8 +20,14 @@ async function refused(undo: Undo, archive: Uint8Array | AsyncIterable<Uint8Arra
   return error.message;
 }
 
+/** Bytes of a client that then goes. */
+async function* breaking(bytes: Uint8Array): AsyncIterable<Uint8Array> {
+  yield bytes;
+  throw new Error("client gone");
+}
+
 test("loads what docker save writes", async (undo) => {
-  const image = await smallImage(["a", "b"], {}, { origin: undefined });
+  const image = await smallImage(["a", "b"]);
   const { area, run } = await load(undo, await dockerArchive(image, ["app:1", "registry.test/app:2"]));
   assert.equal(await run(), [
     { stream: "Loaded image: app:1\n" },
@@ -74,10 +81,35 @@ test("refuses what is not an archive", async (undo) => {
   );
 });
 
-test("refuses compressions it does not unpack by name", async (undo) => {
+for (const program of ["zstd", "xz", "bzip2"]) {
+  test(`loads an archive that ${program} compressed, and refuses half of it`, async (undo) => {
+    const image = await smallImage(["a".repeat(300_000)]);
+    const bytes = execFileSync(program, ["-c"], { input: await dockerArchive(image, ["app:1"]) });
+    const { run } = await load(undo, bytes);
+    assert.equal(await run(), [{ stream: "Loaded image: app:1\n" }]);
+    assert.match(
+      await refused(undo, bytes.subarray(0, bytes.length / 2)),
+      new RegExp(`^the archive is not valid ${program}: `),
+    );
+    assert.is(await refused(undo, breaking(bytes.subarray(0, bytes.length / 2))), "client gone");
+  });
+}
+
+test("refuses what a program unpacks to more than the limit", async (undo) => {
+  const zeros = await tarOf({ big: new Uint8Array(2 * 1024 * 1024) });
   assert.match(
+    await refused(undo, execFileSync("zstd", ["-c"], { input: zeros })),
+    /^the archive is larger than 1048576 bytes/,
+  );
+});
+
+test("names the compression when the host lacks its program", async (undo) => {
+  const path = process.env["PATH"];
+  process.env["PATH"] = "/nowhere";
+  undo.add("PATH", () => void (process.env["PATH"] = path));
+  assert.is(
     await refused(undo, new Uint8Array([0x28, 0xb5, 0x2f, 0xfd, 0, 0, 0])),
-    /compressed with zstd/,
+    "the archive is compressed with zstd, and the host has no such program; send it plain or with gzip",
   );
 });
 
@@ -122,9 +154,5 @@ test("refuses malformed manifests", async (undo) => {
 
 test("stops when the client goes in the middle of the archive and leaves no file", async (undo) => {
   const bytes = await dockerArchive(await smallImage(["a"]), ["app:1"]);
-  const cut = (async function* () {
-    yield bytes.subarray(0, 1000);
-    throw new Error("client gone");
-  })();
-  assert.is(await refused(undo, cut), "client gone");
+  assert.is(await refused(undo, breaking(bytes.subarray(0, 1000))), "client gone");
 });

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import type { Job } from "../../core/kernel/job.ts";
 import { Scope } from "../../core/kernel/scope.ts";
 import { DaemonToken, JobToken, PluginDirectoryToken } from "../../core/kernel/tokens.ts";
+import { checkSettings } from "../../core/kernel/settings.ts";
 import { silent } from "../../core/support/logger.ts";
 import type { Undo } from "../../core/support/undo.ts";
 import { ImageLookupToken } from "../../plugins/containers/backend.ts";
@@ -12,6 +13,7 @@ import images from "../../plugins/images/plugin.ts";
 import registry from "../../plugins/registry/plugin.ts";
 import { ImageCountsToken } from "../../plugins/system/backend.ts";
 import type { ImageLoad } from "../../plugins/images/load.ts";
+import { Settings as RegistrySettings } from "../../plugins/registry/settings.ts";
 import type { InfoFacts } from "../../plugins/system/info.ts";
 import system from "../../plugins/system/plugin.ts";
 import { facts } from "../support/facts.ts";
@@ -21,13 +23,21 @@ import { FakeHost } from "./fake-store.ts";
 import { dockerArchive, smallImage } from "./small-image.ts";
 
 const context = <T>(settings: T) => ({ settings, log: silent, daemon: facts() });
+const settings = {
+  defaultRegistry: "docker.io",
+  loadLimitBytes: 1e9,
+  importFromUrls: true,
+  preload: [],
+  cache: { highPercent: 85, lowPercent: 80 },
+};
 const never = new AbortController().signal;
 
 async function openDaemon(undo: Undo) {
   const daemon = Scope.daemon();
   daemon.bind(DaemonToken, { value: facts() });
   daemon.bind(PluginDirectoryToken, { value: { list: () => [], describe: async () => [] } });
-  registry.daemon?.(daemon, context({ plainHttp: [], responseTimeoutMs: 1000, idleTimeoutMs: 1000 }));
+  const registrySettings = checkSettings<RegistrySettings>(RegistrySettings, {}, "plugins.registry");
+  registry.daemon?.(daemon, context(registrySettings));
   await daemon.open();
   undo.add("daemon scope", () => daemon.close());
   const host = new FakeHost();
@@ -50,7 +60,7 @@ async function openJob(undo: Undo, daemon: Scope, host: FakeHost, id: string) {
   const scope = daemon.job(id);
   scope.bind(JobToken, { value: job });
   scope.bind(ImageStoreToken, { value: host.storeOfJob() });
-  images.job?.(scope, context({ defaultRegistry: "docker.io", loadLimitBytes: 1e9 }), job);
+  images.job?.(scope, context(settings), job);
   system.job?.(scope, context({}), job);
   await scope.open();
   undo.add(`job ${id}'s scope`, () => scope.close());

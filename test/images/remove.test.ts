@@ -6,13 +6,13 @@ import { bodyOf, openArea, request } from "./area.ts";
 import { digestOf } from "./fake-checks.ts";
 import { smallImage } from "./small-image.ts";
 
+const never = new AbortController().signal;
 const container = "c".repeat(64);
 
 async function areaWith(undo: Undo, names: string[], users: { id: string; running: boolean }[] = []) {
   const area = await openArea(undo);
   const made = await smallImage(["below", "above"]);
-  const image = await area.store.ingest(made.source, () => {}, new AbortController().signal);
-  await area.table.add(image, names.map(parseReference));
+  const image = await area.held.bring(made.source, names.map(parseReference), () => {}, never);
   area.table.askForUsers(() => users);
   const remove = async (name: string, force = false) =>
     bodyOf<object[]>(await area.remove.remove(request({ name, query: force ? { force: "1" } : {} })));

@@ -14,11 +14,17 @@ export interface SmallImage {
   readonly source: ImageSource;
 }
 
+interface SmallImageOptions {
+  readonly created?: string;
+  readonly origin?: string;
+  readonly history?: ImageConfig["history"];
+}
+
 /** Makes an image with one layer for each text. */
 export async function smallImage(
   texts: readonly string[],
   config: Partial<ImageConfig["config"]> = {},
-  { created = "2024-01-02T03:04:05Z", origin = "registry.test/app" as string | undefined } = {},
+  { created = "2024-01-02T03:04:05Z", origin = "registry.test/app", history }: SmallImageOptions = {},
 ): Promise<SmallImage> {
   const tars = await Promise.all(texts.map((text) => tarOf({ "file": text })));
   const layers = tars.map((tar) => gzipSync(tar));
@@ -28,6 +34,7 @@ export async function smallImage(
     created,
     config: { Cmd: ["sh"], ...config },
     rootfs: { type: "layers", diff_ids: tars.map(digestOf) },
+    history,
   });
   return {
     id: digestOf(configBytes),

@@ -47,6 +47,22 @@ export const accepted: readonly Accepted[] = [
     why: "a value that is no time is the client's fault: 400, and the words name it",
   },
   {
+    step: /^(image list until bad|prune (bad until|two untils))$/,
+    path: /^status$/,
+    why: "a value that is no time, or one time too many, is the client's fault: 400",
+  },
+  {
+    step: /^references given$/,
+    path: /^body\.$/,
+    why: "a tag without a name is refused, not quietly given to nobody",
+  },
+  {
+    step: /^pull (moved tag|all tags)$/,
+    path: /^body\.layers\.[03]\./,
+    why:
+      "whether a layer may be reused is known only when its turn comes: it is announced, and queues, before",
+  },
+  {
     step: /^(start|inspect) (missing|directory)$/,
     path: /^body\.(message|State\.Error)$/,
     why: "runc 1.1 and runc 1.3 say it in different words; what clients match on is in both",

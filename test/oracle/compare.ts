@@ -1,4 +1,4 @@
-import type { Recording } from "./play.ts";
+import type { Recording } from "./ask.ts";
 
 /** A place where an answer differs: the step, the way into it, and both sides as JSON. */
 export interface Difference {

@@ -1,4 +1,5 @@
 /** Makes answers of two engines comparable: what must differ becomes a placeholder, everything else stays. */
+import { hasProgress, progressShape } from "./progress-shape.ts";
 
 /** One recorded answer: what a client sees of it. */
 export interface RecordedAnswer {
@@ -29,6 +30,8 @@ const volatileNumbers = new Set([
   "SizeRw",
   "SizeRootFs",
   "VirtualSize",
+  "SharedSize",
+  "SpaceReclaimed",
   "IPPrefixLen",
   "Containers",
 ]);
@@ -57,12 +60,15 @@ export function readBody(contentType: string, text: string): unknown {
   if (text === "") return "";
   if (!contentType.startsWith("application/json")) return normaliseText(text);
   const rows = text.trim().split(/\r?\n/);
-  const parsed = rows.map((row) => {
+  const raw = rows.map((row) => {
     try {
-      return normalise(JSON.parse(row));
+      return JSON.parse(row) as unknown;
     } catch {
       return row;
     }
   });
+  // Layers are told apart by what becomes a placeholder.
+  if (hasProgress(raw)) return normalise(progressShape(raw));
+  const parsed = raw.map((each) => normalise(each));
   return parsed.length === 1 ? parsed[0] : parsed;
 }

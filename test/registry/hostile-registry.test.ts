@@ -1,42 +1,8 @@
-import { createHash } from "node:crypto";
-import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
 import type { ApiError } from "../../core/support/errors.ts";
 import type { Undo } from "../../core/support/undo.ts";
-import { HttpRegistries } from "../../plugins/registry/registries.ts";
 import { assert, rejection, test } from "../support/test.ts";
-
-const never = new AbortController().signal;
-const platform = { os: "linux", architecture: "amd64" };
-const manifestType = "application/vnd.oci.image.manifest.v1+json";
-
-const digestOf = (bytes: string | Uint8Array) => `sha256:${createHash("sha256").update(bytes).digest("hex")}`;
-
-const manifest = (layers: object[] = []) =>
-  JSON.stringify({
-    schemaVersion: 2,
-    mediaType: manifestType,
-    config: { mediaType: "application/vnd.oci.image.config.v1+json", digest: digestOf("{}"), size: 2 },
-    layers,
-  });
-
-type Handle = (request: IncomingMessage, response: ServerResponse) => void;
-
-async function serve(undo: Undo, handle: Handle): Promise<string> {
-  const server = createServer(handle);
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  undo.add("server", () => {
-    server.closeAllConnections();
-    return new Promise((resolve) => server.close(resolve));
-  });
-  return `127.0.0.1:${(server.address() as AddressInfo).port}`;
-}
-
-function client(undo: Undo, timeouts = { responseTimeoutMs: 2000, idleTimeoutMs: 300 }) {
-  const registries = new HttpRegistries({ plainHttp: [], ...timeouts });
-  undo.add("client", () => registries.close());
-  return registries;
-}
+import { client, type Handle, never, nothingKnown, serve } from "./client.ts";
+import { answer, digestOf, layer, manifest, manifestType, platform } from "./manifests.ts";
 
 async function refused(
   undo: Undo,
@@ -45,14 +11,10 @@ async function refused(
 ) {
   const registry = await serve(undo, handle);
   const error = await rejection(
-    client(undo).resolve({ registry, repository: "app", ...tag }, platform, undefined, never),
+    client(undo).resolve({ registry, repository: "app", ...tag }, platform, undefined, never, nothingKnown),
   ) as ApiError;
   return { kind: error.kind, message: error.message.replaceAll(registry, "REGISTRY") };
 }
-
-const answer = (body: string, type = manifestType, headers = {}): Handle => (_, response) => {
-  response.writeHead(200, { "content-type": type, ...headers }).end(body);
-};
 
 test("refuses a manifest that is not JSON", async (undo) => {
   assert.equal(await refused(undo, answer("garbage")), {
@@ -97,8 +59,8 @@ test("refuses a body that is an index and an image at once", async (undo) => {
 });
 
 test("refuses sizes and digests that are none", async (undo) => {
-  const layer = { mediaType: "application/vnd.oci.image.layer.v1.tar", digest: "sha256:../../x", size: -1 };
-  const { message } = await refused(undo, answer(manifest([layer])));
+  const wrong = layer("", { digest: "sha256:../../x", size: -1 });
+  const { message } = await refused(undo, answer(manifest([wrong])));
   assert.is(message, "manifest: layers[0] has no sha256 digest");
 });
 
@@ -126,9 +88,9 @@ test("gives up on a registry that challenges forever", async (undo) => {
 
 test("gives up on a registry that never answers", async (undo) => {
   const registry = await serve(undo, () => {});
-  const registries = client(undo, { responseTimeoutMs: 150, idleTimeoutMs: 150 });
+  const registries = client(undo, { responseTimeoutMs: 150 });
   const error = await rejection(
-    registries.resolve({ registry, repository: "app" }, platform, undefined, never),
+    registries.resolve({ registry, repository: "app" }, platform, undefined, never, nothingKnown),
   );
   assert.match(error.message, /Client.Timeout exceeded while awaiting headers/);
 });
@@ -149,7 +111,13 @@ test("refuses headers without end", async (undo) => {
 
 test("tells that nothing listens in Docker's words", async (undo) => {
   const error = await rejection(
-    client(undo).resolve({ registry: "127.0.0.1:1", repository: "app" }, platform, undefined, never),
+    client(undo).resolve(
+      { registry: "127.0.0.1:1", repository: "app" },
+      platform,
+      undefined,
+      never,
+      nothingKnown,
+    ),
   );
   assert.is(
     error.message,
@@ -181,8 +149,8 @@ test("says that a private repository is denied, as Docker does", async (undo) =>
 
 test("shows credentials to the registry and never to whom it redirects", async (undo) => {
   const seen: (string | undefined)[] = [];
-  const elsewhere = await serve(undo, (request, response) => {
-    seen.push(request.headers.authorization);
+  const elsewhere = await serve(undo, ({ headers }, response) => {
+    seen.push(headers.authorization, headers.cookie, headers["proxy-authorization"]);
     response.end("hello");
   });
   const registry = await serve(undo, (request, response) => {
@@ -190,7 +158,8 @@ test("shows credentials to the registry and never to whom it redirects", async (
       return void response.writeHead(401, { "www-authenticate": 'Basic realm="x"' }).end();
     }
     if (request.url?.includes("/blobs/")) {
-      return void response.writeHead(307, { location: `http://${elsewhere}/blob` }).end();
+      const headers = { location: `http://user:pass@${elsewhere}/blob`, "set-cookie": "session=secret" };
+      return void response.writeHead(307, headers).end();
     }
     response.writeHead(200, { "content-type": manifestType }).end(manifest());
   });
@@ -200,12 +169,13 @@ test("shows credentials to the registry and never to whom it redirects", async (
     platform,
     credentials,
     never,
+    nothingKnown,
   );
   const blob = { mediaType: "x", digest: digestOf("hello"), sizeBytes: 5 };
   const parts: Uint8Array[] = [];
   for await (const chunk of source.read(blob, 0, never)) parts.push(chunk);
   assert.is(Buffer.concat(parts).toString(), "hello");
-  assert.equal(seen, [undefined]);
+  assert.equal(seen, [undefined, undefined, undefined]);
 });
 
 test("asks the token server with the credentials and the repository's scope", async (undo) => {
@@ -223,7 +193,7 @@ test("asks the token server with the credentials and the repository's scope", as
     response.writeHead(200, { "content-type": manifestType }).end(manifest());
   });
   const credentials = { username: "u", password: "p" };
-  await client(undo).resolve({ registry, repository: "app" }, platform, credentials, never);
+  await client(undo).resolve({ registry, repository: "app" }, platform, credentials, never, nothingKnown);
   assert.is(asked.url, "/token?service=reg&scope=repository%3Aapp%3Apull&account=u");
   assert.is(asked.authorization, `Basic ${Buffer.from("u:p").toString("base64")}`);
 });
@@ -233,7 +203,13 @@ async function download(undo: Undo, handle: Handle, sizeBytes: number, offset = 
     if (request.url?.includes("/blobs/")) return handle(request, response);
     response.writeHead(200, { "content-type": manifestType }).end(manifest());
   });
-  const { source } = await client(undo).resolve({ registry, repository: "app" }, platform, undefined, never);
+  const { source } = await client(undo).resolve(
+    { registry, repository: "app" },
+    platform,
+    undefined,
+    never,
+    nothingKnown,
+  );
   const parts: Uint8Array[] = [];
   const blob = { mediaType: "x", digest: digestOf("whatever"), sizeBytes };
   for await (const chunk of source.read(blob, offset, never)) parts.push(chunk);
@@ -270,40 +246,16 @@ test("gives up on a registry that sends a byte now and then", async (undo) => {
   assert.is(message, "REGISTRY takes too long to send its answer");
 });
 
-/** A registry with an index of one manifest; `served` is what it sends for that manifest. */
-function indexOf(listed: string, served: string): Handle {
-  const type = "application/vnd.oci.image.index.v1+json";
-  const entry = {
-    mediaType: manifestType,
-    digest: digestOf(listed),
-    size: listed.length,
-    platform: { os: "linux", architecture: "amd64" },
-  };
-  const index = JSON.stringify({ schemaVersion: 2, mediaType: type, manifests: [entry] });
-  return (request, response) => {
-    const byDigest = request.url?.includes("sha256:");
-    response.writeHead(200, { "content-type": byDigest ? manifestType : type });
-    response.end(byDigest ? served : index);
-  };
-}
-
-test("follows an index to the platform's manifest and tells the index's digest", async (undo) => {
-  const registry = await serve(undo, indexOf(manifest(), manifest()));
-  const { source, digest } = await client(undo)
-    .resolve({ registry, repository: "app", tag: "1" }, platform, undefined, never);
-  assert.is(source.manifest.digest, digestOf(manifest()));
-  assert.is.not(digest, source.manifest.digest);
-});
-
-test("refuses another manifest than the index lists", async (undo) => {
-  const { message } = await refused(undo, indexOf(manifest(), `${manifest()} `));
-  assert.match(message, /^manifest verification failed for digest/);
-});
-
 test("stops at once when its signal fires", async (undo) => {
   const registry = await serve(undo, () => {});
   const abort = new AbortController();
-  const work = client(undo).resolve({ registry, repository: "app" }, platform, undefined, abort.signal);
+  const work = client(undo).resolve(
+    { registry, repository: "app" },
+    platform,
+    undefined,
+    abort.signal,
+    nothingKnown,
+  );
   setTimeout(() => abort.abort(new Error("gone")), 20);
   assert.is((await rejection(work)).message, "gone");
 });

@@ -1,24 +1,10 @@
 import type { ApiError } from "../../core/support/errors.ts";
-import type { Undo } from "../../core/support/undo.ts";
-import { HttpRegistries } from "../../plugins/registry/registries.ts";
 import { buildImage, digestOf } from "../support/busybox-image.ts";
 import { registryPassword, registryUser, startRegistry } from "../support/registry.ts";
 import { assert, rejection, test } from "../support/test.ts";
+import { client, never, nothingKnown, whole } from "./client.ts";
 
-const never = new AbortController().signal;
 const platform = { os: "linux", architecture: process.arch === "arm64" ? "arm64" : "amd64" };
-
-function client(undo: Undo): HttpRegistries {
-  const registries = new HttpRegistries({ plainHttp: [], responseTimeoutMs: 5000, idleTimeoutMs: 5000 });
-  undo.add("client", () => registries.close());
-  return registries;
-}
-
-async function whole(chunks: AsyncIterable<Uint8Array>): Promise<Buffer> {
-  const parts: Uint8Array[] = [];
-  for await (const chunk of chunks) parts.push(chunk);
-  return Buffer.concat(parts);
-}
 
 test("resolves a tag and reads every blob, from the start and from the middle", async (undo) => {
   const { host, push } = await startRegistry(undo);
@@ -26,25 +12,27 @@ test("resolves a tag and reads every blob, from the start and from the middle", 
   const digest = await push(image, "team/app", "1");
   const registries = client(undo);
   const reference = { registry: host, repository: "team/app", tag: "1" };
-  const resolved = await registries.resolve(reference, platform, undefined, never);
+  const resolved = await registries.resolve(reference, platform, undefined, never, nothingKnown);
   const { source } = resolved;
   assert.is(resolved.digest, digest);
   assert.is(source.origin, `${host}/team/app`);
   assert.is(source.config.digest, image.id);
   for (const blob of [source.config, ...source.layers]) {
-    const bytes = await whole(source.read(blob, 0, never));
+    const bytes = await whole(source, blob);
     assert.is(digestOf(bytes), blob.digest);
-    assert.ok(bytes.subarray(7).equals(await whole(source.read(blob, 7, never))));
+    assert.ok(bytes.subarray(7).equals(await whole(source, blob, 7)));
   }
   assert.equal(await registries.tags(reference, undefined, never), ["1"]);
   const byDigest = { registry: host, repository: "team/app", digest };
-  assert.is((await registries.resolve(byDigest, platform, undefined, never)).digest, digest);
+  assert.is((await registries.resolve(byDigest, platform, undefined, never, nothingKnown)).digest, digest);
 });
 
 test("says in Docker's words what the registry does not have", async (undo) => {
   const { host } = await startRegistry(undo);
   const reference = { registry: host, repository: "nothing", tag: "latest" };
-  const error = await rejection(client(undo).resolve(reference, platform, undefined, never)) as ApiError;
+  const error = await rejection(
+    client(undo).resolve(reference, platform, undefined, never, nothingKnown),
+  ) as ApiError;
   assert.is(error.kind, "not-found");
   assert.is(
     error.message,
@@ -62,9 +50,10 @@ test("authenticates with user name and password when asked to", async (undo) => 
       platform,
       password === undefined ? undefined : { username: registryUser, password },
       never,
+      nothingKnown,
     );
   const { source } = await resolve(registryPassword);
-  assert.is((await whole(source.read(source.config, 0, never))).length, source.config.sizeBytes);
+  assert.is((await whole(source, source.config)).length, source.config.sizeBytes);
   const wrong = await rejection(resolve("wrong")) as ApiError;
   assert.equal([wrong.kind, wrong.message], ["unauthorized", "unauthorized: authentication required"]);
   const login = (password: string, address = host) =>

@@ -11,6 +11,10 @@ export interface ImageRecipe {
   readonly config?: Readonly<Record<string, unknown>>;
   /** Files on top, by absolute path; a layer of their own. */
   readonly files?: Readonly<Record<string, { content: string; mode?: number }>>;
+  /** When it was made; default the start of 2024. */
+  readonly created?: string;
+  /** How it came to be; default one step for each layer. */
+  readonly history?: readonly object[];
 }
 
 /** An image's parts: what goes into an archive, or to a registry. */
@@ -32,14 +36,15 @@ export async function buildImage(recipe: ImageRecipe = {}): Promise<BuiltImage> 
   const config = Buffer.from(JSON.stringify({
     architecture: process.arch === "arm64" ? "arm64" : "amd64",
     os: "linux",
-    created: "2024-01-01T00:00:00Z",
+    created: recipe.created ?? "2024-01-01T00:00:00Z",
     config: {
       Env: ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"],
       Cmd: ["sh"],
       ...recipe.config,
     },
     rootfs: { type: "layers", diff_ids: layers.map(digestOf) },
-    history: layers.map((_, index) => ({ created: "2024-01-01T00:00:00Z", created_by: `layer ${index}` })),
+    history: recipe.history ??
+      layers.map((_, index) => ({ created: "2024-01-01T00:00:00Z", created_by: `layer ${index}` })),
   }));
   return { tags: recipe.tags ?? ["busybox:latest"], id: digestOf(config), config, layers };
 }

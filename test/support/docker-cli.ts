@@ -18,6 +18,8 @@ export interface CliOptions {
   readonly stdin?: string | Uint8Array;
   /** Gives the CLI a terminal. Its output is then all in `stdout`. */
   readonly terminal?: boolean;
+  /** The terminal's width in characters; default none at all. */
+  readonly columns?: number;
   readonly env?: Readonly<Record<string, string>>;
   /** Default 60 s. */
   readonly timeoutMs?: number;
@@ -107,9 +109,10 @@ export class Docker {
   }
 
   /** Starts the CLI with pipes for all three streams. */
-  start(args: readonly string[], { terminal, env }: CliOptions = {}): ChildProcess {
+  start(args: readonly string[], { terminal, columns, env }: CliOptions = {}): ChildProcess {
     const line = [this.#binary.path, ...args];
-    const [command, ...rest] = terminal ? ["script", "-qec", line.map(quoted).join(" "), "/dev/null"] : line;
+    const shell = (columns ? `stty cols ${columns}; exec ` : "") + line.map(quoted).join(" ");
+    const [command, ...rest] = terminal ? ["script", "-qec", shell, "/dev/null"] : line;
     return spawn(command!, rest, { env: { ...this.#env, ...env }, stdio: ["pipe", "pipe", "pipe"] });
   }
 }

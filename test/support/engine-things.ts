@@ -7,6 +7,8 @@ import { privatePaths } from "../../plugins/containerd/supervisor-config.ts";
 
 /** The lease that keeps images which no job holds, for the next job. It is meant to stay. */
 const cacheLease = "berth-cache";
+/** The leases that are nobody's: the cache's, and that of preloaded images, which the cache lists too. */
+const lasting: readonly string[] = [cacheLease, "berth-preload"];
 const snapshotter = "overlayfs";
 const snapshotType = `snapshots/${snapshotter}`;
 
@@ -36,7 +38,7 @@ async function tasksAndContainers({ containers, tasks }: ContainerdConnection): 
 
 async function leases({ leases }: ContainerdConnection): Promise<string[]> {
   const { leases: all } = await leases.list({});
-  return all.filter(({ id }) => id !== cacheLease).map(({ id }) => `lease: ${id}`);
+  return all.filter(({ id }) => !lasting.includes(id)).map(({ id }) => `lease: ${id}`);
 }
 
 async function content(connection: ContainerdConnection): Promise<string[]> {

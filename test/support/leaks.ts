@@ -167,12 +167,16 @@ async function listDescriptors({ pids = [] }: LeakScope): Promise<string[]> {
 }
 
 async function listFiles({ directories = [] }: LeakScope): Promise<string[]> {
-  const found = await Promise.all(
-    directories.map(async (directory) =>
-      (await readdir(directory, { recursive: true }).catch((): string[] => []))
-        .map((name) => join(directory, name))
-    ),
-  );
+  return (await Promise.all(directories.map(namesBelow))).flat();
+}
+
+/** Not readdir's own recursion, which on Node 20 follows links: an image may have one to /. */
+async function namesBelow(directory: string): Promise<string[]> {
+  const entries = await readdir(directory, { withFileTypes: true }).catch(() => []);
+  const found = await Promise.all(entries.map(async (entry) => {
+    const path = join(directory, entry.name);
+    return entry.isDirectory() ? [path, ...await namesBelow(path)] : [path];
+  }));
   return found.flat();
 }
 

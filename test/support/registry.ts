@@ -17,15 +17,15 @@ const htpasswd = `${registryUser}:$2b$04$quNn4ie/GhF5YiiX9rAPE.qJg95TnjdgsNzla0O
 export interface TestRegistry {
   /** `127.0.0.1:PORT` */
   readonly host: string;
-  /** Stores an image as `repository:tag`; returns its manifest's digest. */
+  /** Stores an image, its layers plain or in gzip, as `repository:tag`; returns its manifest's digest. */
   push(image: BuiltImage, repository: string, tag: string): Promise<string>;
 }
 
-/** Starts a registry that stops with the test. */
-export async function startRegistry(undo: Undo, { auth = false } = {}): Promise<TestRegistry> {
+/** Starts a registry that stops with the test. @param port a free one when none is given */
+export async function startRegistry(undo: Undo, { auth = false, port = 0 } = {}): Promise<TestRegistry> {
   const folder = await mkdtemp(join(tmpdir(), "berth-registry-"));
   undo.add("registry's folder", () => rm(folder, { recursive: true, force: true }));
-  const host = `127.0.0.1:${await freePort()}`;
+  const host = `127.0.0.1:${port || await freePort()}`;
   await writeFile(join(folder, "htpasswd"), htpasswd);
   await writeFile(join(folder, "config.yml"), registryConfig(folder, host, auth));
   const child = spawn("docker-registry", ["serve", join(folder, "config.yml")], { stdio: "ignore" });
@@ -59,13 +59,14 @@ type Headers = Readonly<Record<string, string>>;
 
 async function push(base: string, tag: string, image: BuiltImage, headers: Headers): Promise<string> {
   for (const blob of [image.config, ...image.layers]) await uploadBlob(base, blob, headers);
-  const layerType = "application/vnd.docker.image.rootfs.diff.tar";
+  const layerType = (layer: Buffer) =>
+    `application/vnd.docker.image.rootfs.diff.tar${layer[0] === 0x1f ? ".gzip" : ""}`;
   const manifestType = "application/vnd.docker.distribution.manifest.v2+json";
   const manifest = Buffer.from(JSON.stringify({
     schemaVersion: 2,
     mediaType: manifestType,
     config: descriptor("application/vnd.docker.container.image.v1+json", image.config),
-    layers: image.layers.map((layer) => descriptor(layerType, layer)),
+    layers: image.layers.map((layer) => descriptor(layerType(layer), layer)),
   }));
   await expectOk(`${base}/manifests/${tag}`, {
     method: "PUT",

@@ -6,7 +6,7 @@ import { type HostSnapshot, type LeakScope, remains, snapshotHost } from "./leak
  * directories that all jobs share; and what the tests themselves put there.
  */
 const kept =
-  /^(containerd(\/(config\.toml|containerd\.log|root(\/.*)?))?|jobs|cni(\/networks)?|daemon\.(lock|log)|test\.(toml|log))$/;
+  /^(containerd(\/(config\.toml|containerd\.log|root(\/.*)?))?|jobs|cni(\/networks)?|images(\/preload\.json)?|daemon\.(lock|log)|test\.(toml|log))$/;
 
 /** Compares the host before some daemons started and after they stopped. */
 export class Watch {

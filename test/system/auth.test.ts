@@ -1,6 +1,6 @@
 import type { ApiRequest } from "../../core/kernel/request.ts";
 import { type ApiError, unavailable } from "../../core/support/errors.ts";
-import type { Registries } from "../../plugins/images/backend.ts";
+import type { RegistryLogins } from "../../plugins/images/backend.ts";
 import { Auth } from "../../plugins/system/auth.ts";
 import { assert, test } from "../support/test.ts";
 
@@ -9,17 +9,31 @@ function request(body: unknown): ApiRequest {
   return { json: () => Promise.resolve(body), signal: new AbortController().signal } as unknown as ApiRequest;
 }
 
-test("passes a login on to the registry, and nothing but its fields", async () => {
+/** Logins of a job, of which only the making is asked for. */
+const logins = (login: RegistryLogins["login"]): RegistryLogins => ({
+  login,
+  credentialsFor: () => undefined,
+});
+
+test("passes a login on, and nothing but its fields", async () => {
   const calls: unknown[] = [];
-  const registries = { login: (...call: unknown[]) => Promise.resolve(void calls.push(call.slice(0, 2))) };
-  const auth = new Auth(registries as unknown as Registries);
+  const auth = new Auth(logins((...call) => Promise.resolve((calls.push(call.slice(0, 2)), {}))));
   await auth.check(request({ username: "me", password: "x", email: "", serveraddress: "registry.test" }));
   await auth.check(request(undefined));
   assert.equal(calls, [["registry.test", { username: "me", password: "x" }], ["", {}]]);
 });
 
+test("gives the client what stands for its password, where the registry gave it", async () => {
+  const body = async (identityToken?: string) => {
+    const reply = await new Auth(logins(() => Promise.resolve({ identityToken }))).check(request({}));
+    return reply.kind === "json" && reply.body;
+  };
+  assert.equal(await body("token"), { IdentityToken: "token", Status: "Login Succeeded" });
+  assert.equal(await body(), { IdentityToken: "", Status: "Login Succeeded" });
+});
+
 test("refuses a login that is not an object of texts", async () => {
-  const registries = { login: () => Promise.reject(unavailable("asked")) } as unknown as Registries;
+  const asked = logins(() => Promise.reject(unavailable("asked")));
   const cases: [unknown, string][] = [
     ["text", "invalid JSON: the body must be an object"],
     [[], "invalid JSON: the body must be an object"],
@@ -27,7 +41,7 @@ test("refuses a login that is not an object of texts", async () => {
     [{ username: {} }, "invalid JSON: username must be a string"],
   ];
   for (const [body, message] of cases) {
-    const error = await new Auth(registries).check(request(body)).then(() => undefined, (error) => error);
+    const error = await new Auth(asked).check(request(body)).then(() => undefined, (error) => error);
     assert.equal([(error as ApiError).status, (error as ApiError).message], [400, message]);
   }
 });

@@ -4,6 +4,7 @@ import type { Descriptor, ImageSource } from "../../images/backend.ts";
 import type { ContainerdConnection } from "../connection.ts";
 import { unlessMissing } from "../errors.ts";
 import type { Info } from "../gen/content_pb.ts";
+import { blobPath, readFileFrom } from "./blob-file.ts";
 import { contentResource } from "../lease.ts";
 import type { Flights, ProgressListener } from "./flights.ts";
 import { originLabel, publicLabel, servedRecord } from "./labels.ts";
@@ -40,12 +41,17 @@ export class Blobs {
   readonly #connection: ContainerdConnection;
   readonly #flights: Flights;
   readonly #downloads: Slots;
+  readonly #blobsDir: string | undefined;
 
-  /** @param downloads how many blobs are read from sources at once, for all jobs together */
-  constructor(connection: ContainerdConnection, flights: Flights, downloads: number) {
+  /**
+   * @param downloads how many blobs are read from sources at once, for all jobs together
+   * @param blobsDir where containerd keeps blobs as files, when they may be read there
+   */
+  constructor(connection: ContainerdConnection, flights: Flights, downloads: number, blobsDir?: string) {
     this.#connection = connection;
     this.#flights = flights;
     this.#downloads = new Slots(downloads);
+    this.#blobsDir = blobsDir;
   }
 
   /** What the store knows of a blob; undefined when it has none. */
@@ -94,6 +100,9 @@ export class Blobs {
     offset: number,
     signal?: AbortSignal,
   ): AsyncIterable<Uint8Array> {
+    const path = this.#blobsDir && blobPath(this.#blobsDir, digest);
+    const chunks = path && await readFileFrom(path, offset, signal);
+    if (chunks) return yield* chunks;
     const answers = this.#connection.content.read({ digest, offset: BigInt(offset) }, { signal });
     for await (const { data } of answers) yield data;
   }

@@ -20,6 +20,8 @@ export async function fetchAndUnpack(
   const failed = new AbortController();
   const together = { ...context, signal: AbortSignal.any([context.signal, failed.signal]) };
   layers.forEach(({ blob }) => observe(blob, { state: "waiting" }));
+  const digests = [...new Set(layers.map(({ blob }) => blob.digest))].slice(settings.concurrentLayers);
+  for (const { blob } of layers) if (digests.includes(blob.digest)) observe(blob, { state: "queued" });
   const fetched = startFetching(layers, together, shared, new Slots(settings.concurrentLayers), observe);
   for (const fetching of fetched.values()) fetching.catch((error) => failed.abort(error));
   const budget = new ImageBudget(settings);

@@ -5,6 +5,7 @@ import { engineError, unlessMissing, unlessPresent } from "../errors.ts";
 import { Kind } from "../gen/snapshots_pb.ts";
 import { contentResource, jobLabel } from "../lease.ts";
 import type { Settings } from "../settings.ts";
+import { privatePaths } from "../supervisor-config.ts";
 import { Blobs } from "./blobs.ts";
 import { Flights } from "./flights.ts";
 import { usedLabel } from "./labels.ts";
@@ -16,7 +17,7 @@ import { ingestPrefix } from "./write-blob.ts";
 export const cacheLeaseId = "berth-cache";
 
 /** Label of a lease that lives as long as one ingest: the job's id. */
-const ingestLabel = "berth/ingest";
+export const ingestLabel = "berth/ingest";
 
 /**
  * What all jobs' image stores share: work under way, the cache's lease, and the removal of what a killed daemon or
@@ -39,7 +40,12 @@ export class SharedImages {
     this.#connection = connection;
     this.#settings = settings;
     this.#daemon = daemon;
-    this.blobs = new Blobs(connection, flights, settings.concurrentDownloads);
+    this.blobs = new Blobs(
+      connection,
+      flights,
+      settings.concurrentDownloads,
+      blobsDirOf(settings, daemon),
+    );
     this.manifests = new Manifests(this.blobs);
     this.unpacker = new Unpacker(connection, this.blobs, flights, settings);
   }
@@ -133,4 +139,10 @@ export class SharedImages {
       this.#daemon.log.warn({ error: messageOf(error) }, "leases of broken ingests stay for now");
     }
   }
+}
+
+/** A private containerd's files are the daemon's own; another one's may lie anywhere, and are not its business. */
+function blobsDirOf({ address }: Settings, { dataDir }: DaemonFacts): string | undefined {
+  if (address !== undefined) return undefined;
+  return `${privatePaths(`${dataDir}/containerd`).root}/io.containerd.content.v1.content/blobs`;
 }

@@ -33,8 +33,8 @@ export class ContainerdImageStore implements ImageStore {
   readonly #connection: ContainerdConnection;
   readonly #shared: SharedImages;
   readonly #settings: Settings;
-  readonly #lease: JobLease;
-  readonly #job: Job;
+  readonly #lease: Pick<JobLease, "id" | "ensure">;
+  readonly #job: Pick<Job, "id" | "signal">;
   readonly #holds = new Holds();
   readonly #running = new Set<Promise<unknown>>();
 
@@ -42,8 +42,8 @@ export class ContainerdImageStore implements ImageStore {
     connection: ContainerdConnection,
     shared: SharedImages,
     settings: Settings,
-    lease: JobLease,
-    job: Job,
+    lease: Pick<JobLease, "id" | "ensure">,
+    job: Pick<Job, "id" | "signal">,
   ) {
     this.#connection = connection;
     this.#shared = shared;
@@ -66,14 +66,14 @@ export class ContainerdImageStore implements ImageStore {
   }
 
   async release(image: StoredImage): Promise<void> {
-    const digests = this.#holds.leaving(image.id, rootsOf(image));
+    const digests = this.#holds.leaving(image.manifest.digest, rootsOf(image));
     const { leases } = this.#connection;
     try {
       for (const digest of digests) {
         const resource = contentResource(digest);
         await unlessMissing(leases.deleteResource({ id: this.#lease.id, resource }));
       }
-      this.#holds.remove(image.id);
+      this.#holds.remove(image.manifest.digest);
     } catch (error) {
       throw engineError(error, `cannot release image ${image.id}`);
     }
@@ -156,7 +156,7 @@ export class ContainerdImageStore implements ImageStore {
 
   async #hold(source: ImageSource, jobLease: string): Promise<void> {
     const digests = rootsOf(source);
-    this.#holds.add(source.config.digest, digests);
+    this.#holds.add(source.manifest.digest, digests);
     for (const digest of digests) {
       await this.#connection.leases.addResource({ id: jobLease, resource: contentResource(digest) });
     }

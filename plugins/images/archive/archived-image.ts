@@ -1,6 +1,7 @@
 import { invalid } from "../../../core/support/errors.ts";
-import type { Descriptor, ImageSource } from "../backend.ts";
-import { readFrom, type SpooledFile } from "./spool.ts";
+import type { Descriptor, ImageSource, Platform } from "../backend.ts";
+import { readFrom } from "./spool.ts";
+import type { SpooledFile } from "./spool-file.ts";
 
 /** One image of an archive with the names it is to get, as the archive spells them. */
 export interface ArchivedImage {
@@ -8,8 +9,12 @@ export interface ArchivedImage {
   readonly source: ImageSource;
 }
 
-/** Metadata files larger than this are refused, in bytes. */
-export const metadataLimitBytes = 4 * 1024 * 1024;
+/** Which of an archive's images are to be loaded. */
+export interface WantedPlatform {
+  readonly platform: Platform;
+  /** True when the client asked for it: nothing else will do then. */
+  readonly asked: boolean;
+}
 
 /** The bytes of a blob from its spooled file. */
 export async function* readFile(

@@ -1,47 +1,39 @@
 import { createGunzip } from "node:zlib";
 import { invalid, messageOf } from "../../../core/support/errors.ts";
+import { isBzip2, isGzip, isXz, isZstd } from "./compressions.ts";
 import { feed } from "./feed.ts";
+import { peek } from "./peek.ts";
+import { throughProgram } from "./program.ts";
 
-/** Starts of compressed files that Docker reads and this does not. */
-const refusedFormats: readonly { readonly name: string; readonly magic: readonly number[] }[] = [
-  { name: "bzip2", magic: [0x42, 0x5a, 0x68] },
-  { name: "xz", magic: [0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00] },
-  { name: "zstd", magic: [0x28, 0xb5, 0x2f, 0xfd] },
+/**
+ * Compressions that a program of the host undoes, as Docker has xz do. It runs beside the event loop, and holds its
+ * memory to what it is told.
+ */
+const programs = [
+  { name: "zstd", is: isZstd, args: ["-d", "-c", "-q", "--memory=128MB"] },
+  { name: "xz", is: isXz, args: ["-d", "-c", "-q", "--memlimit-decompress=256MiB"] },
+  { name: "bzip2", is: isBzip2, args: ["-d", "-c", "-q"] },
 ];
 
-const startsWith = (bytes: Uint8Array, magic: readonly number[]) =>
-  magic.every((byte, at) => bytes[at] === byte);
+/** Enough of a file's start to tell its compression. */
+export const startBytes = 6;
 
-/** True for the first bytes of a gzip stream. */
-export const isGzip = (start: Uint8Array): boolean => startsWith(start, [0x1f, 0x8b]);
-
-/** The bytes of an archive as sent, unpacked when they are gzip. Errors: `invalid` for other compressions. */
+/**
+ * The bytes of an archive as sent, unpacked when they are gzip, zstd, xz or bzip2. How much comes out is for the reader
+ * to watch. Errors: `invalid` for bytes that cannot be unpacked, or a compression whose program the host lacks.
+ */
 export async function* decompressed(body: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array> {
-  const chunks = body[Symbol.asyncIterator]();
-  const start = await atLeast(chunks, 6);
-  const refused = refusedFormats.find(({ magic }) => startsWith(start, magic));
-  if (refused) throw invalid(`the archive is compressed with ${refused.name}; send it plain or with gzip`);
-  const all = continued(start, chunks);
-  yield* isGzip(start) ? gunzip(all) : all;
+  const { start, all } = await peek(body, startBytes);
+  const program = programs.find(({ is }) => is(start));
+  if (program) yield* throughProgram(all, program.name, program.args);
+  else yield* isGzip(start) ? gunzip(all) : all;
 }
 
-async function atLeast(chunks: AsyncIterator<Uint8Array>, sizeBytes: number): Promise<Uint8Array> {
-  let start: Uint8Array = new Uint8Array();
-  while (start.length < sizeBytes) {
-    const next = await chunks.next();
-    if (next.done) break;
-    start = Buffer.concat([start, next.value]);
-  }
-  return start;
-}
-
-async function* continued(start: Uint8Array, chunks: AsyncIterator<Uint8Array>): AsyncIterable<Uint8Array> {
-  if (start.length > 0) yield start;
-  for (let next = await chunks.next(); !next.done; next = await chunks.next()) yield next.value;
-}
+/** Larger pieces than the library's 16 KiB: each costs a turn of the event loop. */
+const pieceBytes = 256 * 1024;
 
 async function* gunzip(chunks: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array> {
-  const unpack = createGunzip();
+  const unpack = createGunzip({ chunkSize: pieceBytes });
   const feeding = feed(chunks, unpack);
   try {
     for await (const chunk of unpack) yield chunk;

@@ -1,29 +1,83 @@
+/** The images of an OCI layout. Source: OCI image spec, "Image Layout". */
 import { invalid } from "../../../core/support/errors.ts";
-import type { Descriptor, ImageSource, Platform } from "../backend.ts";
-import { type ArchivedImage, metadataLimitBytes, readFile } from "./archived-image.ts";
-import { type Archive, readSmall, type SpooledFile } from "./spool.ts";
+import { type ArchivedImage, type WantedPlatform } from "./archived-image.ts";
+import { metadataLimitBytes, mostImages } from "./limits.ts";
+import { descriptors, LayoutDocuments, type OciDescriptor, type OciDocument } from "./oci-documents.ts";
+import { isAttestation, sourceOf, type SurroundingIndex } from "./oci-source.ts";
+import { isFor } from "./requested-platform.ts";
+import type { Archive } from "./spool.ts";
 
-/** A descriptor as it stands in OCI JSON. */
-interface OciDescriptor {
-  readonly mediaType?: string;
-  readonly digest: string;
-  readonly size: number;
-  readonly annotations?: Readonly<Record<string, string>>;
-  readonly platform?: Partial<Platform>;
+/** Indexes within indexes are followed so deep. */
+const deepestIndex = 3;
+
+/** An image manifest that the layout offers. */
+interface Offer {
+  readonly manifest: OciDocument;
+  readonly around: SurroundingIndex | undefined;
+  readonly platform: unknown;
 }
 
-/** The images of an OCI layout for one platform. Source: OCI image spec, "Image Layout". */
-export async function ociImages(archive: Archive, platform: Platform): Promise<ArchivedImage[]> {
-  const index = await archive.json("index.json", metadataLimitBytes) as { manifests?: unknown };
-  const entries = descriptors(index?.manifests, "index.json");
-  const found = await Promise.all(
-    entries.map((entry) => ociImage(archive, entry, platform, entryNames(entry))),
-  );
-  const images = merged(found.filter((each) => each !== undefined));
-  if (images.length === 0) {
-    throw invalid(`the archive has no image for ${platform.os}/${platform.architecture}`);
+/**
+ * One image for each entry of `index.json`, and of an index's images the one for the platform. When nothing is for it
+ * the first image serves, unless the platform was asked for: somebody may want to save it again.
+ */
+export async function ociImages(archive: Archive, wanted: WantedPlatform): Promise<ArchivedImage[]> {
+  const index = await archive.json("index.json", metadataLimitBytes) as { manifests?: unknown } | null;
+  const entries = descriptors(index?.manifests ?? [], "index.json").filter((each) => !isAttestation(each));
+  if (entries.length > mostImages) throw invalid(`the archive has more than ${mostImages} images`);
+  const documents = new LayoutDocuments(archive);
+  const found: { readonly entry: OciDescriptor; readonly offer: Offer }[] = [];
+  for (const entry of entries) {
+    const offer = choose(await new Offers(documents).of(entry), wanted);
+    if (offer) found.push({ entry, offer });
   }
-  return images;
+  const chosen = found.filter(({ offer }) => isFor(offer.platform, wanted.platform));
+  const rest = wanted.asked ? [] : found.slice(0, 1);
+  return merged(
+    await Promise.all(
+      (chosen.length > 0 ? chosen : rest).map(async ({ entry, offer }) => ({
+        names: entryNames(entry),
+        source: await sourceOf(documents, offer.manifest, offer.around),
+      })),
+    ),
+  );
+}
+
+const choose = (offers: readonly Offer[], wanted: WantedPlatform): Offer | undefined =>
+  offers.find(({ platform }) => isFor(platform, wanted.platform)) ?? (wanted.asked ? undefined : offers[0]);
+
+/** Finds the manifests below one entry; each digest is looked at once, however often it is listed. */
+class Offers {
+  readonly #documents: LayoutDocuments;
+  readonly #seen = new Set<string>();
+  readonly #found: Offer[] = [];
+
+  constructor(documents: LayoutDocuments) {
+    this.#documents = documents;
+  }
+
+  async of(entry: OciDescriptor): Promise<readonly Offer[]> {
+    await this.#look(entry, undefined, 0);
+    return this.#found;
+  }
+
+  async #look(entry: OciDescriptor, around: SurroundingIndex | undefined, depth: number): Promise<void> {
+    if (this.#seen.has(entry.digest)) return;
+    this.#seen.add(entry.digest);
+    const document = await this.#documents.read(entry);
+    const { manifests } = document.body;
+    if (manifests === undefined) {
+      this.#found.push({ manifest: document, around, platform: entry.platform });
+      return;
+    }
+    if (depth >= deepestIndex) throw invalid("the archive's index lists indexes within indexes");
+    const entries = descriptors(manifests, entry.digest);
+    for (const inner of entries) {
+      // An index may list images for more platforms than the archive holds.
+      const isThere = this.#documents.file(inner.digest) !== undefined;
+      if (isThere && !isAttestation(inner)) await this.#look(inner, { index: document, entries }, depth + 1);
+    }
+  }
 }
 
 /** An image listed once for each of its names becomes one image. */
@@ -31,8 +85,9 @@ function merged(images: readonly ArchivedImage[]): ArchivedImage[] {
   const byDigest = new Map<string, ArchivedImage>();
   for (const image of images) {
     const { digest } = image.source.manifest;
-    const names = [...byDigest.get(digest)?.names ?? [], ...image.names];
-    byDigest.set(digest, { ...image, names: [...new Set(names)] });
+    const known = byDigest.get(digest);
+    const names = new Set([...known?.names ?? [], ...image.names]);
+    byDigest.set(digest, { source: known?.source ?? image.source, names: [...names] });
   }
   return [...byDigest.values()];
 }
@@ -41,85 +96,6 @@ function merged(images: readonly ArchivedImage[]): ArchivedImage[] {
 function entryNames({ annotations }: OciDescriptor): string[] {
   const full = annotations?.["io.containerd.image.name"];
   const short = annotations?.["org.opencontainers.image.ref.name"];
-  const name = full ?? (short && /[/:]/.test(short) ? short : undefined);
+  const name = full ?? (typeof short === "string" && /[/:]/.test(short) ? short : undefined);
   return typeof name === "string" ? [name] : [];
-}
-
-async function ociImage(
-  archive: Archive,
-  entry: OciDescriptor,
-  platform: Platform,
-  names: readonly string[],
-  depth = 0,
-): Promise<ArchivedImage | undefined> {
-  if (!runsOn(entry.platform, platform)) return undefined;
-  const { body, bytes } = await manifestBlob(archive, entry);
-  if (body.manifests === undefined) return { names, source: sourceOf(archive, entry, body, bytes) };
-  if (depth > 2) throw invalid("the archive's index lists indexes within indexes");
-  for (const inner of descriptors(body.manifests, entry.digest)) {
-    const image = await ociImage(archive, inner, platform, names, depth + 1);
-    if (image) return image;
-  }
-  return undefined;
-}
-
-const runsOn = (offered: Partial<Platform> | undefined, wanted: Platform) =>
-  offered === undefined || (offered.os === wanted.os && offered.architecture === wanted.architecture);
-
-async function manifestBlob(archive: Archive, { digest }: OciDescriptor) {
-  const file = blobOf(archive, digest);
-  if (file?.digest !== digest) throw invalid(`the archive does not have the blob ${digest}`);
-  const bytes = await readSmall(file, metadataLimitBytes);
-  const body = await archive.json(blobName(digest), metadataLimitBytes) as Record<string, unknown> | null;
-  if (typeof body !== "object" || body === null) throw invalid(`the manifest ${digest} is not an object`);
-  return { body, bytes };
-}
-
-function sourceOf(
-  archive: Archive,
-  { digest, mediaType }: OciDescriptor,
-  body: Record<string, unknown>,
-  bytes: Uint8Array,
-): ImageSource {
-  const [config] = descriptors([body.config], digest);
-  if (!config) throw invalid(`the manifest ${digest} has no config`);
-  const layers = descriptors(body.layers, digest);
-  const files = new Map<string, SpooledFile>();
-  for (const blob of [config, ...layers]) {
-    const file = blobOf(archive, blob.digest);
-    if (file) files.set(blob.digest, file);
-  }
-  const named = typeof body.mediaType === "string" ? body.mediaType : mediaType;
-  return {
-    manifest: {
-      mediaType: named ?? "application/vnd.oci.image.manifest.v1+json",
-      digest,
-      sizeBytes: bytes.length,
-      bytes,
-    },
-    config: inOurTerms(config),
-    layers: layers.map(inOurTerms),
-    read: (blob, offset) => readFile(files, blob, offset),
-  };
-}
-
-const inOurTerms = ({ mediaType = "", digest, size }: OciDescriptor): Descriptor => ({
-  mediaType,
-  digest,
-  sizeBytes: size,
-});
-
-const blobName = (digest: string) => `blobs/${digest.replace(":", "/")}`;
-
-const blobOf = (archive: Archive, digest: string) => archive.get(blobName(digest));
-
-function descriptors(raw: unknown, where: string): OciDescriptor[] {
-  const isDescriptor = (each: unknown): each is OciDescriptor => {
-    const { digest, size, mediaType } = (each ?? {}) as Record<string, unknown>;
-    return typeof digest === "string" && /^sha256:[0-9a-f]{64}$/.test(digest) &&
-      typeof size === "number" && Number.isSafeInteger(size) && size >= 0 &&
-      (mediaType === undefined || typeof mediaType === "string");
-  };
-  if (!Array.isArray(raw) || !raw.every(isDescriptor)) throw invalid(`${where} in the archive is malformed`);
-  return raw;
 }

@@ -2,23 +2,16 @@
  * Takes a tar apart into files of the job's own directory. Names inside the archive are keys of a map and never
  * become paths of the host.
  */
-import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { open, readFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { join, posix } from "node:path";
 import { extract, type Header } from "tar-stream";
-import { ApiError, invalid } from "../../../core/support/errors.ts";
+import { ApiError, invalid, messageOf } from "../../../core/support/errors.ts";
 import { feed } from "./feed.ts";
-
-/** A regular file of the archive. */
-export interface SpooledFile {
-  readonly path: string;
-  readonly sizeBytes: number;
-  /** `sha256:…` of the bytes that arrived. */
-  readonly digest: string;
-  /** The first bytes, to tell what it is. */
-  readonly start: Uint8Array;
-}
+import { metadataLimitBytes, mostEntries } from "./limits.ts";
+import type { SpoolShare } from "./spool-budget.ts";
+import { type SpooledFile, writeSpooled } from "./spool-file.ts";
+import type { SpoolSpace } from "./spools.ts";
 
 /** The files of an archive by the names it gives them. */
 export class Archive {
@@ -33,9 +26,8 @@ export class Archive {
     this.#links.set(plainName(name), plainName(target));
   }
 
-  /** How many entries there are. */
-  get size(): number {
-    return this.#files.size + this.#links.size;
+  get isEmpty(): boolean {
+    return this.#files.size + this.#links.size === 0;
   }
 
   /** Follows links within the archive, a few steps and no further. */
@@ -77,29 +69,23 @@ export const readFrom = (file: SpooledFile, offset: number): AsyncIterable<Uint8
 /** Leading slashes, `.` and `..` mean nothing inside a map. */
 const plainName = (name: string) => posix.normalize(`/${name}`).slice(1);
 
-const mostEntries = 20_000;
-
 /**
- * Spools a tar into an empty directory. Errors: `invalid` for what is not a tar or ends early, `too-large` beyond
- * the limit.
+ * Spools a tar. Of two entries with one name the later counts, as when a tar is unpacked. Errors: `invalid` for what
+ * is not a tar, ends early or has too many entries; `too-large` beyond the share; the signal's reason.
  */
 export async function spool(
   tar: AsyncIterable<Uint8Array>,
-  directory: string,
-  limitBytes: number,
+  { directory, onDisk }: Pick<SpoolSpace, "directory" | "onDisk">,
   signal: AbortSignal,
 ): Promise<Archive> {
   const archive = new Archive();
   const entries = extract();
-  const feeding = feed(bounded(tar, limitBytes, signal), entries);
+  const feeding = feed(counted(tar, onDisk, signal), entries);
+  let count = 0;
   try {
     for await (const entry of entries) {
-      if (archive.size >= mostEntries) throw invalid(`the archive has more than ${mostEntries} entries`);
-      const target = linkTarget(entry.header);
-      if (target !== undefined) archive.addLink(entry.header.name, target);
-      if (entry.header.type === "file" || entry.header.type === "contiguous-file") {
-        archive.addFile(entry.header.name, await save(bytesOf(entry), join(directory, String(archive.size))));
-      } else entry.resume();
+      if (++count > mostEntries) throw invalid(`the archive has more than ${mostEntries} entries`);
+      await takeEntry(archive, entry.header, bytesOf(entry), join(directory, String(count)));
     }
     await feeding.done;
   } catch (error) {
@@ -107,28 +93,59 @@ export async function spool(
   } finally {
     entries.destroy();
   }
-  if (archive.size === 0) throw invalid("the archive is empty or not a tar");
+  if (archive.isEmpty) throw invalid("the archive is empty or not a tar");
   return archive;
 }
 
-async function* bounded(
+/** Chunks as they come, counted before anybody uses them. */
+export async function* counted(
   chunks: AsyncIterable<Uint8Array>,
-  limitBytes: number,
+  share: SpoolShare,
   signal: AbortSignal,
 ): AsyncIterable<Uint8Array> {
-  let size = 0;
   for await (const chunk of chunks) {
     signal.throwIfAborted();
-    size += chunk.length;
-    if (size > limitBytes) {
-      throw new ApiError(
-        "too-large",
-        `the archive is larger than ${limitBytes} bytes; raise plugins.images.loadLimitBytes`,
-      );
-    }
+    share.take(chunk.length);
     yield chunk;
   }
 }
+
+async function takeEntry(
+  archive: Archive,
+  header: Header,
+  bytes: AsyncIterable<Uint8Array>,
+  path: string,
+): Promise<void> {
+  const { name, type } = header;
+  refuseSparse(header);
+  const target = linkTarget(header);
+  if (target !== undefined) archive.addLink(name, target);
+  if (type === "file" || type === "contiguous-file") {
+    archive.addFile(name, await writeSpooled(bytes, path, claimedDigest(header)));
+  } // What else there may be, devices for one, means nothing in an image's archive.
+  else for await (const _ of bytes);
+}
+
+/**
+ * A layout names blobs by their digests. Small ones are hashed here, as they may be manifests; a large one can only be a
+ * layer, and a layer is checked by the store while it reads it.
+ */
+function claimedDigest({ name, size }: Header): string | undefined {
+  const hex = /^blobs\/sha256\/([0-9a-f]{64})$/.exec(plainName(name))?.[1];
+  return hex !== undefined && (size ?? 0) > metadataLimitBytes ? `sha256:${hex}` : undefined;
+}
+
+/** Their bytes are not the file's, and only a reader who knows the format can tell. */
+function refuseSparse({ name, type, pax }: Header): void {
+  const isSparse = (type as string | null) === null || Object.keys(pax ?? {}).some(isSparseKey);
+  if (isSparse) {
+    throw invalid(
+      `${name.slice(0, 200)} in the archive is a sparse file or of an unknown type; write it as a plain file`,
+    );
+  }
+}
+
+const isSparseKey = (key: string) => key.startsWith("GNU.sparse.");
 
 function linkTarget({ type, name, linkname }: Header): string | undefined {
   if (!linkname) return undefined;
@@ -139,26 +156,11 @@ function linkTarget({ type, name, linkname }: Header): string | undefined {
 /** streamx streams iterate; their declarations do not say so. */
 const bytesOf = (entry: unknown) => entry as AsyncIterable<Uint8Array>;
 
-async function save(entry: AsyncIterable<Uint8Array>, path: string): Promise<SpooledFile> {
-  const hash = createHash("sha256");
-  const file = await open(path, "wx", 0o600);
-  let sizeBytes = 0;
-  let start: Uint8Array = new Uint8Array();
-  try {
-    for await (const chunk of entry) {
-      hash.update(chunk);
-      if (start.length < 8) start = Buffer.concat([start, chunk.subarray(0, 8)]);
-      sizeBytes += chunk.length;
-      await file.writeFile(chunk);
-    }
-  } finally {
-    await file.close();
-  }
-  return { path, sizeBytes, digest: `sha256:${hash.digest("hex")}`, start };
-}
-
-/** What tar-stream throws is about the bytes that were sent; what the file system throws is not. */
+/** What tar-stream throws is about the bytes that were sent; what the file system throws, and only that, names a call. */
 function asInvalid(error: unknown): unknown {
-  if (error instanceof ApiError || (error as NodeJS.ErrnoException).code) return error;
-  return invalid(`the archive is not a valid tar: ${(error as Error).message}`, error);
+  if (error instanceof ApiError || (error as NodeJS.ErrnoException).syscall) return error;
+  const said = messageOf(error);
+  // An entry that the end of the archive cut off is told so in the stream library's words, or in no words.
+  const why = /destroyed|closed/i.test(said) ? "it ends early" : said;
+  return invalid(`the archive is not a valid tar: ${why}`, error);
 }

@@ -10,7 +10,9 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file berth/control/v1/control.proto.
  */
 export const file_berth_control_v1_control: GenFile = /*@__PURE__*/
-  fileDesc("Ch5iZXJ0aC9jb250cm9sL3YxL2NvbnRyb2wucHJvdG8SEGJlcnRoLmNvbnRyb2wudjEi4wEKA0pvYhIKCgJpZBgBIAEoCRINCgVzdGF0ZRgCIAEoCRITCgtzb2NrZXRfcGF0aBgDIAEoCRILCgNkaXIYBCABKAkSMQoGbGFiZWxzGAUgAygLMiEuYmVydGguY29udHJvbC52MS5Kb2IuTGFiZWxzRW50cnkSEQoJb3BlbmVkX2F0GAYgASgJEhkKDGNhbGxlcl9uZXRucxgHIAEoCUgAiAEBGi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAFCDwoNX2NhbGxlcl9uZXRucyJeCgxTb2NrZXRBY2Nlc3MSEAoDdWlkGAEgASgNSACIAQESEAoDZ2lkGAIgASgNSAGIAQESEQoEbW9kZRgDIAEoDUgCiAEBQgYKBF91aWRCBgoEX2dpZEIHCgVfbW9kZSL1AQoOT3BlbkpvYlJlcXVlc3QSCgoCaWQYASABKAkSPAoGbGFiZWxzGAIgAygLMiwuYmVydGguY29udHJvbC52MS5PcGVuSm9iUmVxdWVzdC5MYWJlbHNFbnRyeRIZCgxjYWxsZXJfbmV0bnMYAyABKAlIAIgBARIzCgZzb2NrZXQYBCABKAsyHi5iZXJ0aC5jb250cm9sLnYxLlNvY2tldEFjY2Vzc0gBiAEBGi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAFCDwoNX2NhbGxlcl9uZXRuc0IJCgdfc29ja2V0IjUKD09wZW5Kb2JSZXNwb25zZRIiCgNqb2IYASABKAsyFS5iZXJ0aC5jb250cm9sLnYxLkpvYiJACg5Ib2xkSm9iUmVxdWVzdBIuCgRvcGVuGAEgASgLMiAuYmVydGguY29udHJvbC52MS5PcGVuSm9iUmVxdWVzdCI1Cg9Ib2xkSm9iUmVzcG9uc2USIgoDam9iGAEgASgLMhUuYmVydGguY29udHJvbC52MS5Kb2IiHQoPQ2xvc2VKb2JSZXF1ZXN0EgoKAmlkGAEgASgJIiQKEENsb3NlSm9iUmVzcG9uc2USEAoIZmFpbHVyZXMYASADKAkiEQoPTGlzdEpvYnNSZXF1ZXN0IjcKEExpc3RKb2JzUmVzcG9uc2USIwoEam9icxgBIAMoCzIVLmJlcnRoLmNvbnRyb2wudjEuSm9iIhwKDlNob3dKb2JSZXF1ZXN0EgoKAmlkGAEgASgJIjUKD1Nob3dKb2JSZXNwb25zZRIiCgNqb2IYASABKAsyFS5iZXJ0aC5jb250cm9sLnYxLkpvYiIUChJMaXN0UGx1Z2luc1JlcXVlc3QiQAoTTGlzdFBsdWdpbnNSZXNwb25zZRIpCgdwbHVnaW5zGAEgAygLMhguYmVydGguY29udHJvbC52MS5QbHVnaW4ibQoGUGx1Z2luEgoKAmlkGAEgASgJEg8KB3N1bW1hcnkYAiABKAkSDQoFc3RhdGUYAyABKAkSDgoGcmVhc29uGAQgASgJEicKBnJvdXRlcxgFIAMoCzIXLmJlcnRoLmNvbnRyb2wudjEuUm91dGUiJQoFUm91dGUSDgoGbWV0aG9kGAEgASgJEgwKBHBhdGgYAiABKAkiEgoQR2V0RGFlbW9uUmVxdWVzdCJvChFHZXREYWVtb25SZXNwb25zZRIPCgd2ZXJzaW9uGAEgASgJEg8KB3J1bnRpbWUYAiABKAkSEAoIZGF0YV9kaXIYAyABKAkSEgoKcHJvY2Vzc19pZBgEIAEoDRISCgpzdGFydGVkX2F0GAUgASgJMtoECg5Db250cm9sU2VydmljZRJOCgdPcGVuSm9iEiAuYmVydGguY29udHJvbC52MS5PcGVuSm9iUmVxdWVzdBohLmJlcnRoLmNvbnRyb2wudjEuT3BlbkpvYlJlc3BvbnNlElAKB0hvbGRKb2ISIC5iZXJ0aC5jb250cm9sLnYxLkhvbGRKb2JSZXF1ZXN0GiEuYmVydGguY29udHJvbC52MS5Ib2xkSm9iUmVzcG9uc2UwARJRCghDbG9zZUpvYhIhLmJlcnRoLmNvbnRyb2wudjEuQ2xvc2VKb2JSZXF1ZXN0GiIuYmVydGguY29udHJvbC52MS5DbG9zZUpvYlJlc3BvbnNlElEKCExpc3RKb2JzEiEuYmVydGguY29udHJvbC52MS5MaXN0Sm9ic1JlcXVlc3QaIi5iZXJ0aC5jb250cm9sLnYxLkxpc3RKb2JzUmVzcG9uc2USTgoHU2hvd0pvYhIgLmJlcnRoLmNvbnRyb2wudjEuU2hvd0pvYlJlcXVlc3QaIS5iZXJ0aC5jb250cm9sLnYxLlNob3dKb2JSZXNwb25zZRJaCgtMaXN0UGx1Z2lucxIkLmJlcnRoLmNvbnRyb2wudjEuTGlzdFBsdWdpbnNSZXF1ZXN0GiUuYmVydGguY29udHJvbC52MS5MaXN0UGx1Z2luc1Jlc3BvbnNlElQKCUdldERhZW1vbhIiLmJlcnRoLmNvbnRyb2wudjEuR2V0RGFlbW9uUmVxdWVzdBojLmJlcnRoLmNvbnRyb2wudjEuR2V0RGFlbW9uUmVzcG9uc2ViBnByb3RvMw");
+  fileDesc(
+    "Ch5iZXJ0aC9jb250cm9sL3YxL2NvbnRyb2wucHJvdG8SEGJlcnRoLmNvbnRyb2wudjEi4wEKA0pvYhIKCgJpZBgBIAEoCRINCgVzdGF0ZRgCIAEoCRITCgtzb2NrZXRfcGF0aBgDIAEoCRILCgNkaXIYBCABKAkSMQoGbGFiZWxzGAUgAygLMiEuYmVydGguY29udHJvbC52MS5Kb2IuTGFiZWxzRW50cnkSEQoJb3BlbmVkX2F0GAYgASgJEhkKDGNhbGxlcl9uZXRucxgHIAEoCUgAiAEBGi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAFCDwoNX2NhbGxlcl9uZXRucyJeCgxTb2NrZXRBY2Nlc3MSEAoDdWlkGAEgASgNSACIAQESEAoDZ2lkGAIgASgNSAGIAQESEQoEbW9kZRgDIAEoDUgCiAEBQgYKBF91aWRCBgoEX2dpZEIHCgVfbW9kZSL1AQoOT3BlbkpvYlJlcXVlc3QSCgoCaWQYASABKAkSPAoGbGFiZWxzGAIgAygLMiwuYmVydGguY29udHJvbC52MS5PcGVuSm9iUmVxdWVzdC5MYWJlbHNFbnRyeRIZCgxjYWxsZXJfbmV0bnMYAyABKAlIAIgBARIzCgZzb2NrZXQYBCABKAsyHi5iZXJ0aC5jb250cm9sLnYxLlNvY2tldEFjY2Vzc0gBiAEBGi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAFCDwoNX2NhbGxlcl9uZXRuc0IJCgdfc29ja2V0IjUKD09wZW5Kb2JSZXNwb25zZRIiCgNqb2IYASABKAsyFS5iZXJ0aC5jb250cm9sLnYxLkpvYiJACg5Ib2xkSm9iUmVxdWVzdBIuCgRvcGVuGAEgASgLMiAuYmVydGguY29udHJvbC52MS5PcGVuSm9iUmVxdWVzdCI1Cg9Ib2xkSm9iUmVzcG9uc2USIgoDam9iGAEgASgLMhUuYmVydGguY29udHJvbC52MS5Kb2IiHQoPQ2xvc2VKb2JSZXF1ZXN0EgoKAmlkGAEgASgJIiQKEENsb3NlSm9iUmVzcG9uc2USEAoIZmFpbHVyZXMYASADKAkiEQoPTGlzdEpvYnNSZXF1ZXN0IjcKEExpc3RKb2JzUmVzcG9uc2USIwoEam9icxgBIAMoCzIVLmJlcnRoLmNvbnRyb2wudjEuSm9iIhwKDlNob3dKb2JSZXF1ZXN0EgoKAmlkGAEgASgJIjUKD1Nob3dKb2JSZXNwb25zZRIiCgNqb2IYASABKAsyFS5iZXJ0aC5jb250cm9sLnYxLkpvYiIUChJMaXN0UGx1Z2luc1JlcXVlc3QiQAoTTGlzdFBsdWdpbnNSZXNwb25zZRIpCgdwbHVnaW5zGAEgAygLMhguYmVydGguY29udHJvbC52MS5QbHVnaW4ibQoGUGx1Z2luEgoKAmlkGAEgASgJEg8KB3N1bW1hcnkYAiABKAkSDQoFc3RhdGUYAyABKAkSDgoGcmVhc29uGAQgASgJEicKBnJvdXRlcxgFIAMoCzIXLmJlcnRoLmNvbnRyb2wudjEuUm91dGUiJQoFUm91dGUSDgoGbWV0aG9kGAEgASgJEgwKBHBhdGgYAiABKAkiEgoQR2V0RGFlbW9uUmVxdWVzdCJvChFHZXREYWVtb25SZXNwb25zZRIPCgd2ZXJzaW9uGAEgASgJEg8KB3J1bnRpbWUYAiABKAkSEAoIZGF0YV9kaXIYAyABKAkSEgoKcHJvY2Vzc19pZBgEIAEoDRISCgpzdGFydGVkX2F0GAUgASgJIo8BCgtDYWNoZWRJbWFnZRIOCgZkaWdlc3QYASABKAkSDwoHb3JpZ2lucxgCIAMoCRISCgpzaXplX2J5dGVzGAMgASgDEhQKDHVuaXF1ZV9ieXRlcxgEIAEoAxIRCglsYXN0X3VzZWQYBSABKAkSDwoHaGVsZF9ieRgGIAMoCRIRCglwcmVsb2FkZWQYByABKAgiEgoQTGlzdENhY2hlUmVxdWVzdCJCChFMaXN0Q2FjaGVSZXNwb25zZRItCgZpbWFnZXMYASADKAsyHS5iZXJ0aC5jb250cm9sLnYxLkNhY2hlZEltYWdlIl8KEVBydW5lQ2FjaGVSZXF1ZXN0Eg0KA2FsbBgBIAEoCEgAEhcKDW9sZGVyX3RoYW5fbXMYAiABKANIABIaChB1bnRpbF9mcmVlX2J5dGVzGAMgASgDSABCBgoEd2hhdCJZChJQcnVuZUNhY2hlUmVzcG9uc2USLgoHcmVtb3ZlZBgBIAMoCzIdLmJlcnRoLmNvbnRyb2wudjEuQ2FjaGVkSW1hZ2USEwoLZnJlZWRfYnl0ZXMYAiABKAMiEwoRQ2FjaGVTdGF0c1JlcXVlc3QingIKEkNhY2hlU3RhdHNSZXNwb25zZRIOCgZpbWFnZXMYASABKA0SEwoLaGVsZF9pbWFnZXMYAiABKA0SGAoQcHJlbG9hZGVkX2ltYWdlcxgDIAEoDRITCgtjYWNoZV9ieXRlcxgEIAEoAxIXCg9kaXNrX3VzZWRfYnl0ZXMYBSABKAMSHAoUZGlza19hdmFpbGFibGVfYnl0ZXMYBiABKAMSDAoEaGl0cxgHIAEoBBIOCgZtaXNzZXMYCCABKAQSFgoOZXZpY3RlZF9pbWFnZXMYCSABKAQSFQoNZXZpY3RlZF9ieXRlcxgKIAEoAxIwCgp3YXRlcm1hcmtzGAsgASgLMhwuYmVydGguY29udHJvbC52MS5XYXRlcm1hcmtzIoUBCgpXYXRlcm1hcmtzEhQKDGhpZ2hfcGVyY2VudBgBIAEoARITCgtsb3dfcGVyY2VudBgCIAEoARIXCgpoaWdoX2J5dGVzGAMgASgDSACIAQESFgoJbG93X2J5dGVzGAQgASgDSAGIAQFCDQoLX2hpZ2hfYnl0ZXNCDAoKX2xvd19ieXRlczLiBgoOQ29udHJvbFNlcnZpY2USTgoHT3BlbkpvYhIgLmJlcnRoLmNvbnRyb2wudjEuT3BlbkpvYlJlcXVlc3QaIS5iZXJ0aC5jb250cm9sLnYxLk9wZW5Kb2JSZXNwb25zZRJQCgdIb2xkSm9iEiAuYmVydGguY29udHJvbC52MS5Ib2xkSm9iUmVxdWVzdBohLmJlcnRoLmNvbnRyb2wudjEuSG9sZEpvYlJlc3BvbnNlMAESUQoIQ2xvc2VKb2ISIS5iZXJ0aC5jb250cm9sLnYxLkNsb3NlSm9iUmVxdWVzdBoiLmJlcnRoLmNvbnRyb2wudjEuQ2xvc2VKb2JSZXNwb25zZRJRCghMaXN0Sm9icxIhLmJlcnRoLmNvbnRyb2wudjEuTGlzdEpvYnNSZXF1ZXN0GiIuYmVydGguY29udHJvbC52MS5MaXN0Sm9ic1Jlc3BvbnNlEk4KB1Nob3dKb2ISIC5iZXJ0aC5jb250cm9sLnYxLlNob3dKb2JSZXF1ZXN0GiEuYmVydGguY29udHJvbC52MS5TaG93Sm9iUmVzcG9uc2USWgoLTGlzdFBsdWdpbnMSJC5iZXJ0aC5jb250cm9sLnYxLkxpc3RQbHVnaW5zUmVxdWVzdBolLmJlcnRoLmNvbnRyb2wudjEuTGlzdFBsdWdpbnNSZXNwb25zZRJUCglHZXREYWVtb24SIi5iZXJ0aC5jb250cm9sLnYxLkdldERhZW1vblJlcXVlc3QaIy5iZXJ0aC5jb250cm9sLnYxLkdldERhZW1vblJlc3BvbnNlElQKCUxpc3RDYWNoZRIiLmJlcnRoLmNvbnRyb2wudjEuTGlzdENhY2hlUmVxdWVzdBojLmJlcnRoLmNvbnRyb2wudjEuTGlzdENhY2hlUmVzcG9uc2USVwoKUHJ1bmVDYWNoZRIjLmJlcnRoLmNvbnRyb2wudjEuUHJ1bmVDYWNoZVJlcXVlc3QaJC5iZXJ0aC5jb250cm9sLnYxLlBydW5lQ2FjaGVSZXNwb25zZRJXCgpDYWNoZVN0YXRzEiMuYmVydGguY29udHJvbC52MS5DYWNoZVN0YXRzUmVxdWVzdBokLmJlcnRoLmNvbnRyb2wudjEuQ2FjaGVTdGF0c1Jlc3BvbnNlYgZwcm90bzM",
+  );
 
 /**
  * @generated from message berth.control.v1.Job
@@ -222,8 +224,7 @@ export const CloseJobResponseSchema: GenMessage<CloseJobResponse> = /*@__PURE__*
 /**
  * @generated from message berth.control.v1.ListJobsRequest
  */
-export type ListJobsRequest = Message<"berth.control.v1.ListJobsRequest"> & {
-};
+export type ListJobsRequest = Message<"berth.control.v1.ListJobsRequest"> & {};
 
 /**
  * Describes the message berth.control.v1.ListJobsRequest.
@@ -286,8 +287,7 @@ export const ShowJobResponseSchema: GenMessage<ShowJobResponse> = /*@__PURE__*/
 /**
  * @generated from message berth.control.v1.ListPluginsRequest
  */
-export type ListPluginsRequest = Message<"berth.control.v1.ListPluginsRequest"> & {
-};
+export type ListPluginsRequest = Message<"berth.control.v1.ListPluginsRequest"> & {};
 
 /**
  * Describes the message berth.control.v1.ListPluginsRequest.
@@ -379,8 +379,7 @@ export const RouteSchema: GenMessage<Route> = /*@__PURE__*/
 /**
  * @generated from message berth.control.v1.GetDaemonRequest
  */
-export type GetDaemonRequest = Message<"berth.control.v1.GetDaemonRequest"> & {
-};
+export type GetDaemonRequest = Message<"berth.control.v1.GetDaemonRequest"> & {};
 
 /**
  * Describes the message berth.control.v1.GetDaemonRequest.
@@ -431,7 +430,287 @@ export const GetDaemonResponseSchema: GenMessage<GetDaemonResponse> = /*@__PURE_
   messageDesc(file_berth_control_v1_control, 17);
 
 /**
- * Opens and closes jobs and tells how the daemon is doing. Served with the Connect protocol over HTTP/1.1 on
+ * @generated from message berth.control.v1.CachedImage
+ */
+export type CachedImage = Message<"berth.control.v1.CachedImage"> & {
+  /**
+   * Of its manifest.
+   *
+   * @generated from field: string digest = 1;
+   */
+  digest: string;
+
+  /**
+   * Registries and repositories that served it, such as registry.example/team/app.
+   *
+   * @generated from field: repeated string origins = 2;
+   */
+  origins: string[];
+
+  /**
+   * What it takes on disk, packed and unpacked.
+   *
+   * @generated from field: int64 size_bytes = 3;
+   */
+  sizeBytes: bigint;
+
+  /**
+   * The part of it that no other cached image shares.
+   *
+   * @generated from field: int64 unique_bytes = 4;
+   */
+  uniqueBytes: bigint;
+
+  /**
+   * RFC 3339, UTC.
+   *
+   * @generated from field: string last_used = 5;
+   */
+  lastUsed: string;
+
+  /**
+   * Ids of live jobs.
+   *
+   * @generated from field: repeated string held_by = 6;
+   */
+  heldBy: string[];
+
+  /**
+   * @generated from field: bool preloaded = 7;
+   */
+  preloaded: boolean;
+};
+
+/**
+ * Describes the message berth.control.v1.CachedImage.
+ * Use `create(CachedImageSchema)` to create a new message.
+ */
+export const CachedImageSchema: GenMessage<CachedImage> = /*@__PURE__*/
+  messageDesc(file_berth_control_v1_control, 18);
+
+/**
+ * @generated from message berth.control.v1.ListCacheRequest
+ */
+export type ListCacheRequest = Message<"berth.control.v1.ListCacheRequest"> & {};
+
+/**
+ * Describes the message berth.control.v1.ListCacheRequest.
+ * Use `create(ListCacheRequestSchema)` to create a new message.
+ */
+export const ListCacheRequestSchema: GenMessage<ListCacheRequest> = /*@__PURE__*/
+  messageDesc(file_berth_control_v1_control, 19);
+
+/**
+ * @generated from message berth.control.v1.ListCacheResponse
+ */
+export type ListCacheResponse = Message<"berth.control.v1.ListCacheResponse"> & {
+  /**
+   * Least recently used first: the order in which they go.
+   *
+   * @generated from field: repeated berth.control.v1.CachedImage images = 1;
+   */
+  images: CachedImage[];
+};
+
+/**
+ * Describes the message berth.control.v1.ListCacheResponse.
+ * Use `create(ListCacheResponseSchema)` to create a new message.
+ */
+export const ListCacheResponseSchema: GenMessage<ListCacheResponse> = /*@__PURE__*/
+  messageDesc(file_berth_control_v1_control, 20);
+
+/**
+ * @generated from message berth.control.v1.PruneCacheRequest
+ */
+export type PruneCacheRequest = Message<"berth.control.v1.PruneCacheRequest"> & {
+  /**
+   * What goes. Nothing set: what is above the high watermarks, down to the low ones.
+   *
+   * @generated from oneof berth.control.v1.PruneCacheRequest.what
+   */
+  what: {
+    /**
+     * Everything that can go.
+     *
+     * @generated from field: bool all = 1;
+     */
+    value: boolean;
+    case: "all";
+  } | {
+    /**
+     * What nobody used for so long.
+     *
+     * @generated from field: int64 older_than_ms = 2;
+     */
+    value: bigint;
+    case: "olderThanMs";
+  } | {
+    /**
+     * Least recently used images until the file system has so much room.
+     *
+     * @generated from field: int64 until_free_bytes = 3;
+     */
+    value: bigint;
+    case: "untilFreeBytes";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message berth.control.v1.PruneCacheRequest.
+ * Use `create(PruneCacheRequestSchema)` to create a new message.
+ */
+export const PruneCacheRequestSchema: GenMessage<PruneCacheRequest> = /*@__PURE__*/
+  messageDesc(file_berth_control_v1_control, 21);
+
+/**
+ * @generated from message berth.control.v1.PruneCacheResponse
+ */
+export type PruneCacheResponse = Message<"berth.control.v1.PruneCacheResponse"> & {
+  /**
+   * @generated from field: repeated berth.control.v1.CachedImage removed = 1;
+   */
+  removed: CachedImage[];
+
+  /**
+   * Room that is really there now; shared parts that others still need are not in it.
+   *
+   * @generated from field: int64 freed_bytes = 2;
+   */
+  freedBytes: bigint;
+};
+
+/**
+ * Describes the message berth.control.v1.PruneCacheResponse.
+ * Use `create(PruneCacheResponseSchema)` to create a new message.
+ */
+export const PruneCacheResponseSchema: GenMessage<PruneCacheResponse> = /*@__PURE__*/
+  messageDesc(file_berth_control_v1_control, 22);
+
+/**
+ * @generated from message berth.control.v1.CacheStatsRequest
+ */
+export type CacheStatsRequest = Message<"berth.control.v1.CacheStatsRequest"> & {};
+
+/**
+ * Describes the message berth.control.v1.CacheStatsRequest.
+ * Use `create(CacheStatsRequestSchema)` to create a new message.
+ */
+export const CacheStatsRequestSchema: GenMessage<CacheStatsRequest> = /*@__PURE__*/
+  messageDesc(file_berth_control_v1_control, 23);
+
+/**
+ * @generated from message berth.control.v1.CacheStatsResponse
+ */
+export type CacheStatsResponse = Message<"berth.control.v1.CacheStatsResponse"> & {
+  /**
+   * @generated from field: uint32 images = 1;
+   */
+  images: number;
+
+  /**
+   * @generated from field: uint32 held_images = 2;
+   */
+  heldImages: number;
+
+  /**
+   * @generated from field: uint32 preloaded_images = 3;
+   */
+  preloadedImages: number;
+
+  /**
+   * Shared parts counted once.
+   *
+   * @generated from field: int64 cache_bytes = 4;
+   */
+  cacheBytes: bigint;
+
+  /**
+   * The file system that images lie in, as df counts.
+   *
+   * @generated from field: int64 disk_used_bytes = 5;
+   */
+  diskUsedBytes: bigint;
+
+  /**
+   * @generated from field: int64 disk_available_bytes = 6;
+   */
+  diskAvailableBytes: bigint;
+
+  /**
+   * Pulls since the daemon started that needed no download, and those that did.
+   *
+   * @generated from field: uint64 hits = 7;
+   */
+  hits: bigint;
+
+  /**
+   * @generated from field: uint64 misses = 8;
+   */
+  misses: bigint;
+
+  /**
+   * Images, and bytes, that watermarks and prunes removed since the daemon started.
+   *
+   * @generated from field: uint64 evicted_images = 9;
+   */
+  evictedImages: bigint;
+
+  /**
+   * @generated from field: int64 evicted_bytes = 10;
+   */
+  evictedBytes: bigint;
+
+  /**
+   * @generated from field: berth.control.v1.Watermarks watermarks = 11;
+   */
+  watermarks?: Watermarks | undefined;
+};
+
+/**
+ * Describes the message berth.control.v1.CacheStatsResponse.
+ * Use `create(CacheStatsResponseSchema)` to create a new message.
+ */
+export const CacheStatsResponseSchema: GenMessage<CacheStatsResponse> = /*@__PURE__*/
+  messageDesc(file_berth_control_v1_control, 24);
+
+/**
+ * @generated from message berth.control.v1.Watermarks
+ */
+export type Watermarks = Message<"berth.control.v1.Watermarks"> & {
+  /**
+   * Of the file system.
+   *
+   * @generated from field: double high_percent = 1;
+   */
+  highPercent: number;
+
+  /**
+   * @generated from field: double low_percent = 2;
+   */
+  lowPercent: number;
+
+  /**
+   * Of the cache; not set without a limit.
+   *
+   * @generated from field: optional int64 high_bytes = 3;
+   */
+  highBytes?: bigint | undefined;
+
+  /**
+   * @generated from field: optional int64 low_bytes = 4;
+   */
+  lowBytes?: bigint | undefined;
+};
+
+/**
+ * Describes the message berth.control.v1.Watermarks.
+ * Use `create(WatermarksSchema)` to create a new message.
+ */
+export const WatermarksSchema: GenMessage<Watermarks> = /*@__PURE__*/
+  messageDesc(file_berth_control_v1_control, 25);
+
+/**
+ * Opens and closes jobs, looks after the image cache and tells how the daemon is doing. Served with the Connect protocol over HTTP/1.1 on
  * `<data dir>/control.sock`, which only the daemon's user may open.
  *
  * @generated from service berth.control.v1.ControlService
@@ -446,7 +725,7 @@ export const ControlService: GenService<{
     methodKind: "unary";
     input: typeof OpenJobRequestSchema;
     output: typeof OpenJobResponseSchema;
-  },
+  };
   /**
    * Opens a job for as long as the caller listens: answers the job once, and closes it when the connection ends,
    * however that comes about. Ends by itself when the job is closed with CloseJob. Errors: as OpenJob.
@@ -457,7 +736,7 @@ export const ControlService: GenService<{
     methodKind: "server_streaming";
     input: typeof HoldJobRequestSchema;
     output: typeof HoldJobResponseSchema;
-  },
+  };
   /**
    * Resolves when nothing of the job is left, or what is left is known. Errors: not_found.
    *
@@ -467,7 +746,7 @@ export const ControlService: GenService<{
     methodKind: "unary";
     input: typeof CloseJobRequestSchema;
     output: typeof CloseJobResponseSchema;
-  },
+  };
   /**
    * @generated from rpc berth.control.v1.ControlService.ListJobs
    */
@@ -475,7 +754,7 @@ export const ControlService: GenService<{
     methodKind: "unary";
     input: typeof ListJobsRequestSchema;
     output: typeof ListJobsResponseSchema;
-  },
+  };
   /**
    * Errors: not_found.
    *
@@ -485,7 +764,7 @@ export const ControlService: GenService<{
     methodKind: "unary";
     input: typeof ShowJobRequestSchema;
     output: typeof ShowJobResponseSchema;
-  },
+  };
   /**
    * @generated from rpc berth.control.v1.ControlService.ListPlugins
    */
@@ -493,7 +772,7 @@ export const ControlService: GenService<{
     methodKind: "unary";
     input: typeof ListPluginsRequestSchema;
     output: typeof ListPluginsResponseSchema;
-  },
+  };
   /**
    * Says who answers. The way to find out whether a daemon runs.
    *
@@ -503,7 +782,36 @@ export const ControlService: GenService<{
     methodKind: "unary";
     input: typeof GetDaemonRequestSchema;
     output: typeof GetDaemonResponseSchema;
-  },
+  };
+  /**
+   * The images that are kept for jobs to come. Errors of this and the next two: unimplemented when no plugin keeps
+   * any, unavailable when the engine is down.
+   *
+   * @generated from rpc berth.control.v1.ControlService.ListCache
+   */
+  listCache: {
+    methodKind: "unary";
+    input: typeof ListCacheRequestSchema;
+    output: typeof ListCacheResponseSchema;
+  };
+  /**
+   * Removes images that no live job holds and that are not preloaded. Resolves when they are off the disk. Errors:
+   * invalid_argument.
+   *
+   * @generated from rpc berth.control.v1.ControlService.PruneCache
+   */
+  pruneCache: {
+    methodKind: "unary";
+    input: typeof PruneCacheRequestSchema;
+    output: typeof PruneCacheResponseSchema;
+  };
+  /**
+   * @generated from rpc berth.control.v1.ControlService.CacheStats
+   */
+  cacheStats: {
+    methodKind: "unary";
+    input: typeof CacheStatsRequestSchema;
+    output: typeof CacheStatsResponseSchema;
+  };
 }> = /*@__PURE__*/
   serviceDesc(file_berth_control_v1_control, 0);
-
