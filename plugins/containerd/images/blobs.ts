@@ -1,3 +1,4 @@
+import { pause } from "../../../core/support/deadline.ts";
 import { invalid } from "../../../core/support/errors.ts";
 import type { Descriptor, ImageSource } from "../../images/backend.ts";
 import type { ContainerdConnection } from "../connection.ts";
@@ -14,6 +15,12 @@ import { writeBlob } from "./write-blob.ts";
 /** Smallest distance between two progress reports of a download, in milliseconds. */
 const reportEveryMs = 100;
 
+/**
+ * How long a layer waits after each batch while one further down is being read, in milliseconds. Layers are unpacked
+ * from the lowest up, so what delays the lowest delays all. Too short to slow a download over a network.
+ */
+const giveWayMs = 20;
+
 /** One ingest's surroundings: where it takes from, what keeps what it makes, and when it ends. */
 export interface IngestContext {
   readonly source: ImageSource;
@@ -21,6 +28,8 @@ export interface IngestContext {
   readonly signal: AbortSignal;
   /** Called when a blob's last byte came from the source, before it is checked and on disk. */
   readonly received?: () => void;
+  /** Whether a layer further down is being read: this one leaves it the way. */
+  readonly isBehind?: () => boolean;
 }
 
 /**
@@ -139,12 +148,15 @@ export class Blobs {
   /** The blob's bytes from the source, when it is their turn. */
   async *#read(
     blob: Descriptor,
-    { source, signal, received }: IngestContext,
+    { source, signal, received, isBehind = () => false }: IngestContext,
     report: ProgressListener,
   ): AsyncGenerator<Batch> {
     const release = await this.#downloads.take(signal);
     try {
-      yield* sourceChunks(source, blob, signal, throttled(blob, report));
+      for await (const batch of sourceChunks(source, blob, signal, throttled(blob, report))) {
+        yield batch;
+        if (isBehind()) await pause(giveWayMs, signal);
+      }
     } finally {
       release();
     }

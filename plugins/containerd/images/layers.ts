@@ -57,17 +57,26 @@ function startFetching(
   slots: Slots,
   observe: IngestObserver,
 ): Map<string, Promise<void>> {
-  const fetch = async (blob: Descriptor) => {
+  /** Places of the layers that are being read. */
+  const coming = new Set<number>();
+  const fetch = async (blob: Descriptor, place: number) => {
     const release = await slots.take(context.signal);
-    try {
-      await blobs.ensure(blob, { ...context, received: release }, (progress) => observe(blob, progress));
-    } finally {
+    coming.add(place);
+    const received = () => {
+      coming.delete(place);
       release();
+    };
+    const isBehind = () => [...coming].some((other) => other < place);
+    try {
+      const report = (progress: LayerProgress) => observe(blob, progress);
+      await blobs.ensure(blob, { ...context, received, isBehind }, report);
+    } finally {
+      received();
     }
   };
   const fetched = new Map<string, Promise<void>>();
-  for (const { blob } of layers) {
-    if (!fetched.has(blob.digest)) fetched.set(blob.digest, fetch(blob));
+  for (const [place, { blob }] of layers.entries()) {
+    if (!fetched.has(blob.digest)) fetched.set(blob.digest, fetch(blob, place));
   }
   return fetched;
 }
