@@ -9,7 +9,7 @@ import { Undo } from "../../core/support/undo.ts";
 import { type ContainerdConnection, underLease } from "../../plugins/containerd/connection.ts";
 import { writeBlob } from "../../plugins/containerd/images/write-blob.ts";
 import type { Descriptor, ImageSource } from "../../plugins/images/backend.ts";
-import { HttpRegistries } from "../../plugins/registry/registries.ts";
+import { client, nothingKnown } from "../registry/client.ts";
 import { sha256 } from "../contract/image-store-fixtures.ts";
 import { never, quiet } from "../contract/image-store-harness.ts";
 import { containerdDirectory, supervisorFor } from "./store-containerd.ts";
@@ -58,13 +58,21 @@ async function stage(name: string, sizeBytes: number, work: () => Promise<unknow
 }
 
 const withRegistries = async <T>(work: (source: ImageSource) => Promise<T>): Promise<T> => {
-  const registries = new HttpRegistries({ plainHttp: [], responseTimeoutMs: 30_000, idleTimeoutMs: 60_000 });
+  const undo = new Undo("the registry's client");
+  const registries = client(undo, { responseTimeoutMs: 30_000, idleTimeoutMs: 60_000 });
   try {
     const platform = { os: "linux", architecture: "amd64" };
-    const { source } = await registries.resolve({ registry, repository, tag }, platform, undefined, never);
+    const reference = { registry, repository, tag };
+    const { source } = await registries.resolve(
+      reference,
+      platform,
+      undefined,
+      never,
+      nothingKnown,
+    );
     return await work(source);
   } finally {
-    registries.close();
+    await undo.run();
   }
 };
 
