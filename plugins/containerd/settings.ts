@@ -52,6 +52,20 @@ export const settingsSchema = Type.Object({
     description:
       "Layers of one pull that are downloaded at a time. More helps far registries, and costs memory.",
   }),
+  concurrentDownloads: Type.Integer({
+    default: 8,
+    minimum: 1,
+    maximum: 256,
+    description:
+      "Layers that all pulls and loads of the daemon together read at a time; the others wait their turn.",
+  }),
+  concurrentUnpacks: Type.Integer({
+    default: 4,
+    minimum: 1,
+    maximum: 64,
+    description:
+      "Layers of all jobs that are unpacked at a time. Each takes a processor; those of one image follow one another.",
+  }),
   maxLayers: Type.Integer({
     default: 128,
     minimum: 1,
@@ -79,6 +93,17 @@ export const settingsSchema = Type.Object({
     default: 2_000_000,
     minimum: 1,
     description: "Files and directories one layer may unpack to, so that no image uses up the disk's inodes.",
+  }),
+  maxImageBytes: Type.Integer({
+    default: 64 * 1024 ** 3,
+    minimum: 1024,
+    description:
+      "Disk space that all layers of an image may take together when unpacked. Also what its layers may claim to be together as they travel: more is refused before anything is fetched.",
+  }),
+  maxImageFiles: Type.Integer({
+    default: 5_000_000,
+    minimum: 1,
+    description: "Files and directories that all layers of an image may unpack to together.",
   }),
 }, { additionalProperties: false });
 

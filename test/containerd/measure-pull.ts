@@ -100,12 +100,12 @@ async function write(connection: ContainerdConnection, layers: readonly Descript
     const count = Math.ceil(sizeBytes / chunkBytes);
     const hash = createHash("sha256").update(`${at}`);
     for (let index = 0; index < count; index++) hash.update(noise);
-    async function* chunks() {
-      yield Buffer.from(`${at}`);
-      for (let index = 0; index < count; index++) yield noise;
+    async function* batches() {
+      yield [Buffer.from(`${at}`)];
+      for (let index = 0; index < count; index++) yield [noise];
     }
     const descriptor = { digest: `sha256:${hash.digest("hex")}`, sizeBytes: count * chunkBytes + 1 };
-    return { descriptor, labels: {}, leaseId: "noise", chunks: chunks() };
+    return { descriptor, labels: {}, leaseId: "noise", batches: batches() };
   });
   const size = blobs.reduce((sum, { descriptor }) => sum + descriptor.sizeBytes, 0);
   const name = `write, ${chunkBytes / 1024} KiB chunks`;

@@ -16,11 +16,15 @@ export const testSettings: Settings = {
   snapshotter: "overlayfs",
   logLevel: "warn",
   concurrentLayers: 3,
+  concurrentDownloads: 8,
+  concurrentUnpacks: 4,
   maxLayers: 128,
   maxConfigBytes: 8 * 1024 * 1024,
   maxAttestationBytes: 1024 * 1024,
   maxLayerBytes: 1024 ** 3,
   maxLayerFiles: 100_000,
+  maxImageBytes: 4 * 1024 ** 3,
+  maxImageFiles: 200_000,
 };
 
 /** A daemon with these jobs open. */

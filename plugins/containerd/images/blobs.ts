@@ -1,3 +1,4 @@
+import { pause } from "../../../core/support/deadline.ts";
 import { invalid } from "../../../core/support/errors.ts";
 import type { Descriptor, ImageSource } from "../../images/backend.ts";
 import type { ContainerdConnection } from "../connection.ts";
@@ -7,17 +8,28 @@ import { blobPath, readFileFrom } from "./blob-file.ts";
 import { contentResource } from "../lease.ts";
 import type { Flights, ProgressListener } from "./flights.ts";
 import { originLabel, publicLabel, servedRecord } from "./labels.ts";
-import { verifiedChunks } from "./verified-chunks.ts";
+import { Slots } from "./slots.ts";
+import { type Batch, sourceChunks, verify } from "./source-chunks.ts";
 import { writeBlob } from "./write-blob.ts";
 
 /** Smallest distance between two progress reports of a download, in milliseconds. */
 const reportEveryMs = 100;
+
+/**
+ * How long a layer waits after each batch while one further down is being read, in milliseconds. Layers are unpacked
+ * from the lowest up, so what delays the lowest delays all. Too short to slow a download over a network.
+ */
+const giveWayMs = 20;
 
 /** One ingest's surroundings: where it takes from, what keeps what it makes, and when it ends. */
 export interface IngestContext {
   readonly source: ImageSource;
   readonly leaseId: string;
   readonly signal: AbortSignal;
+  /** Called when a blob's last byte came from the source, before it is checked and on disk. */
+  readonly received?: () => void;
+  /** Whether a layer further down is being read: this one leaves it the way. */
+  readonly isBehind?: () => boolean;
 }
 
 /**
@@ -28,12 +40,17 @@ export interface IngestContext {
 export class Blobs {
   readonly #connection: ContainerdConnection;
   readonly #flights: Flights;
+  readonly #downloads: Slots;
   readonly #blobsDir: string | undefined;
 
-  /** @param blobsDir where containerd keeps blobs as files, when they may be read there */
-  constructor(connection: ContainerdConnection, flights: Flights, blobsDir?: string) {
+  /**
+   * @param downloads how many blobs are read from sources at once, for all jobs together
+   * @param blobsDir where containerd keeps blobs as files, when they may be read there
+   */
+  constructor(connection: ContainerdConnection, flights: Flights, downloads: number, blobsDir?: string) {
     this.#connection = connection;
     this.#flights = flights;
+    this.#downloads = new Slots(downloads);
     this.#blobsDir = blobsDir;
   }
 
@@ -104,28 +121,46 @@ export class Blobs {
     labels: Record<string, string>,
     { leaseId, signal }: IngestContext,
   ): Promise<void> {
-    const chunks = (async function* () {
-      yield bytes;
+    const batches = (async function* () {
+      yield [bytes];
     })();
     const written = !await this.#holdPresent(blob.digest, leaseId) &&
-      await writeBlob(this.#connection, { descriptor: blob, labels, leaseId, chunks }, signal);
+      await writeBlob(this.#connection, { descriptor: blob, labels, leaseId, batches }, signal);
     if (!written) await this.#holdAndLabel(blob.digest, leaseId, labels);
   }
 
-  /** Reads the whole blob from the source and checks it; writes it when it is not there. */
+  /** Reads the whole blob from the source, and has it checked; writes it when it is not there. */
   async #bring(blob: Descriptor, context: IngestContext, report: ProgressListener): Promise<void> {
     const { source, leaseId, signal } = context;
-    const chunks = () => verifiedChunks(source, blob, signal, throttled(blob, report));
     const present = await this.#holdPresent(blob.digest, leaseId);
     const labels = servedRecord(source, present);
+    const batches = () => this.#read(blob, context, report);
     const written = !present &&
-      await writeBlob(this.#connection, { descriptor: blob, labels, leaseId, chunks: chunks() }, signal);
+      await writeBlob(this.#connection, { descriptor: blob, labels, leaseId, batches: batches() }, signal);
     if (!written) {
       // There already, by another source: this one proves that it has the bytes.
-      for await (const _ of chunks());
+      await verify(batches(), blob.digest);
       await this.#holdAndLabel(blob.digest, leaseId, labels);
     }
     report({ state: "downloaded" });
+  }
+
+  /** The blob's bytes from the source, when it is their turn. */
+  async *#read(
+    blob: Descriptor,
+    { source, signal, received, isBehind = () => false }: IngestContext,
+    report: ProgressListener,
+  ): AsyncGenerator<Batch> {
+    const release = await this.#downloads.take(signal);
+    try {
+      for await (const batch of sourceChunks(source, blob, signal, throttled(blob, report))) {
+        yield batch;
+        if (isBehind()) await pause(giveWayMs, signal);
+      }
+    } finally {
+      release();
+    }
+    received?.();
   }
 
   async #holdAndLabel(digest: string, leaseId: string, labels: Record<string, string>): Promise<void> {

@@ -27,6 +27,12 @@ export function checkSource(source: ImageSource, settings: Settings): void {
   if (layers.length > settings.maxLayers) {
     throw invalid(`image has ${layers.length} layers, and maxLayers is ${settings.maxLayers}`);
   }
+  const claimed = layers.reduce((sum, layer) => sum + layer.sizeBytes, 0);
+  if (claimed > settings.maxImageBytes) {
+    throw invalid(
+      `image has layers of ${claimed} bytes together, and maxImageBytes is ${settings.maxImageBytes}`,
+    );
+  }
   for (const { mediaType, digest } of layers) {
     if (!layerTypes.has(mediaType)) {
       throw invalid(`layer ${digest} has the media type "${mediaType}", which cannot be unpacked`);

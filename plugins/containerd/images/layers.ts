@@ -1,7 +1,9 @@
-import type { IngestObserver } from "../../images/backend.ts";
+import type { Descriptor, IngestObserver, LayerProgress } from "../../images/backend.ts";
 import type { IngestContext } from "./blobs.ts";
+import type { Settings } from "../settings.ts";
+import { ImageBudget } from "./image-budget.ts";
 import type { SharedImages } from "./shared-images.ts";
-import { Turns } from "../../../core/support/turns.ts";
+import { Slots } from "./slots.ts";
 import type { PlacedLayer } from "./unpack.ts";
 
 /**
@@ -12,20 +14,22 @@ export async function fetchAndUnpack(
   layers: readonly PlacedLayer[],
   context: IngestContext,
   shared: Pick<SharedImages, "blobs" | "unpacker">,
-  concurrency: number,
+  settings: Settings,
   observe: IngestObserver,
 ): Promise<void> {
   const failed = new AbortController();
   const together = { ...context, signal: AbortSignal.any([context.signal, failed.signal]) };
   layers.forEach(({ blob }) => observe(blob, { state: "waiting" }));
-  const digests = [...new Set(layers.map(({ blob }) => blob.digest))].slice(concurrency);
-  for (const { blob } of layers) if (digests.includes(blob.digest)) observe(blob, { state: "queued" });
-  const fetched = startFetching(layers, together, shared, new Turns(concurrency), observe);
+  tellQueue(layers, settings.concurrentLayers, observe);
+  const fetched = startFetching(layers, together, shared, new Slots(settings.concurrentLayers), observe);
   for (const fetching of fetched.values()) fetching.catch((error) => failed.abort(error));
+  const budget = new ImageBudget(settings);
   try {
     for (const layer of layers) {
       await fetched.get(layer.blob.digest);
-      await shared.unpacker.ensure(layer, together, (progress) => observe(layer.blob, progress));
+      const report = (progress: LayerProgress) => observe(layer.blob, progress);
+      await shared.unpacker.ensure(layer, together, budget.forLayer(), report);
+      (await shared.unpacker.usesOf([layer.chainId])).forEach((use) => budget.add(use));
       observe(layer.blob, { state: "done" });
     }
   } catch (error) {
@@ -36,19 +40,43 @@ export async function fetchAndUnpack(
   }
 }
 
-/** Starts fetching all blobs in order, each digest once. */
+/** Says which layers have to wait until others are there. */
+function tellQueue(layers: readonly PlacedLayer[], atOnce: number, observe: IngestObserver): void {
+  const queued = new Set([...new Set(layers.map(({ blob }) => blob.digest))].slice(atOnce));
+  for (const { blob } of layers) if (queued.has(blob.digest)) observe(blob, { state: "queued" });
+}
+
+/**
+ * Starts fetching all blobs in order, each digest once. The next one's turn comes when the last byte of one before
+ * came in: containerd goes on with checking and syncing that meanwhile.
+ */
 function startFetching(
   layers: readonly PlacedLayer[],
   context: IngestContext,
   { blobs }: Pick<SharedImages, "blobs">,
-  turns: Turns,
+  slots: Slots,
   observe: IngestObserver,
 ): Map<string, Promise<void>> {
+  /** Places of the layers that are being read. */
+  const coming = new Set<number>();
+  const fetch = async (blob: Descriptor, place: number) => {
+    const release = await slots.take(context.signal);
+    coming.add(place);
+    const received = () => {
+      coming.delete(place);
+      release();
+    };
+    const isBehind = () => [...coming].some((other) => other < place);
+    try {
+      const report = (progress: LayerProgress) => observe(blob, progress);
+      await blobs.ensure(blob, { ...context, received, isBehind }, report);
+    } finally {
+      received();
+    }
+  };
   const fetched = new Map<string, Promise<void>>();
-  for (const { blob } of layers) {
-    if (fetched.has(blob.digest)) continue;
-    const fetch = () => blobs.ensure(blob, context, (progress) => observe(blob, progress));
-    fetched.set(blob.digest, turns.run(fetch));
+  for (const [place, { blob }] of layers.entries()) {
+    if (!fetched.has(blob.digest)) fetched.set(blob.digest, fetch(blob, place));
   }
   return fetched;
 }

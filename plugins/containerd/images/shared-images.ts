@@ -40,7 +40,12 @@ export class SharedImages {
     this.#connection = connection;
     this.#settings = settings;
     this.#daemon = daemon;
-    this.blobs = new Blobs(connection, flights, blobsDirOf(settings, daemon));
+    this.blobs = new Blobs(
+      connection,
+      flights,
+      settings.concurrentDownloads,
+      blobsDirOf(settings, daemon),
+    );
     this.manifests = new Manifests(this.blobs);
     this.unpacker = new Unpacker(connection, this.blobs, flights, settings);
   }

@@ -23,6 +23,7 @@ import { Holds } from "./holds.ts";
 import { rootsOf } from "./manifests.ts";
 import type { SharedImages } from "./shared-images.ts";
 import type { PlacedLayer } from "./unpack.ts";
+import type { DiskUse } from "./usage-watch.ts";
 
 /**
  * One job's images in containerd. The job's lease lists the manifests, indexes and attestations it holds; labels lead
@@ -129,7 +130,7 @@ export class ContainerdImageStore implements ImageStore {
     if (top !== undefined && !await unpacker.has(top)) return undefined;
     source.layers.forEach((layer) => observe(layer, { state: "exists" }));
     this.#shared.noteUse(source.manifest.digest);
-    return describe(source, config, await unpacker.sizesOf(chainIds(config.rootfs.diff_ids)));
+    return describe(source, config, await unpacker.usesOf(chainIds(config.rootfs.diff_ids)));
   }
 
   async #bring(context: IngestContext, jobLease: string, observe: IngestObserver): Promise<StoredImage> {
@@ -139,18 +140,18 @@ export class ContainerdImageStore implements ImageStore {
     const config = await this.#readConfig(source);
     await manifests.putIndex(context);
     const layers = place(source.layers, config);
-    await fetchAndUnpack(layers, context, this.#shared, this.#settings.concurrentLayers, observe);
+    await fetchAndUnpack(layers, context, this.#shared, this.#settings, observe);
     await blobs.label(
       source.config.digest,
       snapshotReference(this.#settings.snapshotter, rootChainId(config)),
     );
-    const layerSizesBytes = await this.#shared.unpacker.sizesOf(layers.map((layer) => layer.chainId));
+    const uses = await this.#shared.unpacker.usesOf(layers.map((layer) => layer.chainId));
     await manifests.putImage(context);
     context.signal.throwIfAborted();
     // Nobody can have an archive's image without bringing it, so that keeping it would help nobody.
     if (source.origin !== undefined) await this.#shared.cache(source.manifest.digest);
     await this.#hold(source, jobLease);
-    return describe(source, config, layerSizesBytes);
+    return describe(source, config, uses);
   }
 
   async #hold(source: ImageSource, jobLease: string): Promise<void> {
@@ -169,8 +170,9 @@ export class ContainerdImageStore implements ImageStore {
 function describe(
   source: ImageSource,
   config: ImageConfig,
-  layerSizesBytes: readonly number[],
+  uses: readonly DiskUse[],
 ): StoredImage {
+  const layerSizesBytes = uses.map(({ sizeBytes }) => sizeBytes);
   const { origin, index, attestations = [] } = source;
   return {
     id: source.config.digest,

@@ -9,7 +9,8 @@ import type { Settings } from "../settings.ts";
 import type { Blobs, IngestContext } from "./blobs.ts";
 import type { Flights, ProgressListener } from "./flights.ts";
 import { uncompressedLabel } from "./labels.ts";
-import { watchUsage } from "./usage-watch.ts";
+import { Slots } from "./slots.ts";
+import { type DiskUse, type UsageWatch, type UseLimit, watchUsage } from "./usage-watch.ts";
 
 /** One layer in its place: what it must unpack to, and on top of what. */
 export interface PlacedLayer {
@@ -30,12 +31,14 @@ export class Unpacker {
   readonly #blobs: Blobs;
   readonly #flights: Flights;
   readonly #settings: Settings;
+  readonly #unpacks: Slots;
 
   constructor(connection: ContainerdConnection, blobs: Blobs, flights: Flights, settings: Settings) {
     this.#connection = connection;
     this.#blobs = blobs;
     this.#flights = flights;
     this.#settings = settings;
+    this.#unpacks = new Slots(settings.concurrentUnpacks);
   }
 
   /** Whether a chain's snapshot is there. */
@@ -47,23 +50,31 @@ export class Unpacker {
   /**
    * Resolves when the layer's snapshot is there, held by the lease. The caller has made sure of the job's right to
    * the blob, and that those of all layers below are unpacked.
+   *
+   * @param limit what it may take on disk when it is not there yet
    */
-  async ensure(layer: PlacedLayer, context: IngestContext, report: ProgressListener): Promise<void> {
+  async ensure(
+    layer: PlacedLayer,
+    context: IngestContext,
+    limit: UseLimit,
+    report: ProgressListener,
+  ): Promise<void> {
     for (;;) {
       context.signal.throwIfAborted();
       if (await this.#holdUnpacked(layer, context)) return;
-      const unpack = (reportToAll: ProgressListener) => this.#unpack(layer, context, reportToAll);
+      const unpack = (reportToAll: ProgressListener) =>
+        this.#unpackInTurn(layer, context, limit, reportToAll);
       if (await this.#flights.join(layer.chainId, report, context.signal, unpack)) return;
     }
   }
 
-  /** The disk space of each of a chain's layers, in bytes. */
-  async sizesOf(chainIds: readonly string[]): Promise<number[]> {
+  /** What each of a chain's layers takes on disk. */
+  async usesOf(chainIds: readonly string[]): Promise<DiskUse[]> {
     const { snapshotter } = this.#settings;
     const usages = await Promise.all(
       chainIds.map((key) => this.#connection.snapshots.usage({ snapshotter, key })),
     );
-    return usages.map(({ size }) => Number(size));
+    return usages.map(({ size, inodes }) => ({ sizeBytes: Number(size), files: Number(inodes) }));
   }
 
   /**
@@ -78,8 +89,27 @@ export class Unpacker {
     return this.has(chainId);
   }
 
+  async #unpackInTurn(
+    layer: PlacedLayer,
+    context: IngestContext,
+    limit: UseLimit,
+    report: ProgressListener,
+  ): Promise<void> {
+    const release = await this.#unpacks.take(context.signal);
+    try {
+      await this.#unpack(layer, context, limit, report);
+    } finally {
+      release();
+    }
+  }
+
   /** Returns when the content was unpacked and seen to be right, and its snapshot is there. */
-  async #unpack(layer: PlacedLayer, context: IngestContext, report: ProgressListener): Promise<void> {
+  async #unpack(
+    layer: PlacedLayer,
+    context: IngestContext,
+    limit: UseLimit,
+    report: ProgressListener,
+  ): Promise<void> {
     const { snapshotter } = this.#settings;
     const { snapshots, leases } = this.#connection;
     const { leaseId, signal } = context;
@@ -89,7 +119,8 @@ export class Unpacker {
       underLease(leaseId, { signal }),
     );
     try {
-      await this.#apply(layer, key, mounts, signal, report);
+      const watch = watchUsage(this.#connection, snapshotter, key, limit, signal);
+      await this.#apply(layer, mounts, watch, report);
       await snapshots.commit({ snapshotter, key, name: layer.chainId }, underLease(leaseId));
     } catch (error) {
       await unlessMissing(snapshots.remove({ snapshotter, key })).catch(() => {});
@@ -106,14 +137,12 @@ export class Unpacker {
    */
   async #apply(
     { blob, diffId }: PlacedLayer,
-    key: string,
     mounts: Mount[],
-    signal: AbortSignal,
+    watch: UsageWatch,
     report: ProgressListener,
   ): Promise<void> {
     const total = blob.sizeBytes;
     report({ state: "extracting", current: 0, total });
-    const watch = watchUsage(this.#connection, key, this.#settings, signal);
     try {
       const diff = { mediaType: blob.mediaType, digest: blob.digest, size: BigInt(total) };
       const { applied } = await this.#connection.diffs.apply({ diff, mounts }, { signal: watch.signal });

@@ -1,11 +1,12 @@
 import { randomUUID } from "node:crypto";
-import { open, readdir, readFile } from "node:fs/promises";
-import { join } from "node:path";
+import { Code } from "@connectrpc/connect";
 import { pause } from "../../../core/support/deadline.ts";
 import type { Descriptor } from "../../images/backend.ts";
 import { type ContainerdConnection, underLease } from "../connection.ts";
-import { isAlreadyThere, unlessMissing } from "../errors.ts";
+import { codeOf, isAlreadyThere, unlessMissing } from "../errors.ts";
 import { WriteAction } from "../gen/content_pb.ts";
+import { isForFile, largestFileBytes, syncData, writeFile } from "./ingest-file.ts";
+import { type Batch, otherBytes } from "./source-chunks.ts";
 
 /** What becomes a blob. */
 export interface NewBlob {
@@ -14,21 +15,19 @@ export interface NewBlob {
   readonly labels: Record<string, string>;
   /** The lease that keeps the ingest and then the blob. */
   readonly leaseId: string;
-  /** The bytes. Ending normally means that they are right; throwing abandons the write. */
-  readonly chunks: AsyncIterable<Uint8Array>;
+  /** The bytes, as many as the descriptor says; throwing abandons the write. */
+  readonly batches: AsyncIterable<Batch>;
 }
-
-/** Smaller blobs are sent to containerd: a message is quicker than a file. In bytes. */
-const smallestFileBytes = 1024 * 1024;
 
 /** Prefix of the names of unfinished writes, so that those a killed daemon left can be told. */
 export const ingestPrefix = "berth-";
 
 /**
  * Writes a blob into the content store; false when it got there meanwhile, with the bytes not read to their end.
- * What fails leaves no unfinished write.
+ * What fails leaves no unfinished write. containerd checks the digest before it keeps a blob, so nobody does here.
  *
- * Errors: whatever `chunks` throws; the signal's reason; gRPC's otherwise.
+ * Errors: `invalid` when the bytes are others than the digest says; whatever `batches` throws; the signal's reason;
+ * gRPC's otherwise.
  */
 export async function writeBlob(
   connection: ContainerdConnection,
@@ -38,16 +37,20 @@ export async function writeBlob(
   const ref = ingestPrefix + randomUUID();
   const { content, ingestDir } = connection;
   try {
-    if (ingestDir !== undefined && blob.descriptor.sizeBytes >= smallestFileBytes) {
+    if (ingestDir !== undefined && isForFile(blob.descriptor.sizeBytes)) {
       await writeFile(connection, ingestDir, ref, blob, signal);
     } else await writeMessages(connection, ref, blob, signal);
     return true;
   } catch (error) {
     if (isAlreadyThere(error)) return false;
     await unlessMissing(content.abort({ ref })).catch(() => {});
-    throw error;
+    throw isWrongDigest(error) ? otherBytes(blob.descriptor.digest, error) : error;
   }
 }
+
+/** How containerd says so, with a code that means other things too. */
+const isWrongDigest = (error: unknown): boolean =>
+  codeOf(error) === Code.FailedPrecondition && /unexpected commit digest/.test((error as Error).message);
 
 /** How long containerd may take to end a write that was given up before it is cut, in milliseconds. */
 const endMs = 5_000;
@@ -57,7 +60,7 @@ const endMs = 5_000;
  * it still writes to them, and then leaves some, when it is told to abort one that it has not seen the end of.
  */
 async function writeMessages(
-  { content }: ContainerdConnection,
+  { content, ingestDir }: ContainerdConnection,
   ref: string,
   blob: NewBlob,
   signal: AbortSignal,
@@ -66,8 +69,10 @@ async function writeMessages(
   const cut = new AbortController();
   const end = () => void pause(endMs, cut.signal).then(() => cut.abort(signal.reason));
   signal.addEventListener("abort", end, { once: true });
+  const isLarge = blob.descriptor.sizeBytes > largestFileBytes;
+  const sync = () => isLarge && ingestDir !== undefined ? syncData(ingestDir, ref) : undefined;
   try {
-    const messages = messagesOf(ref, blob, source, signal);
+    const messages = messagesOf(ref, blob, source, sync, signal);
     const answers = content.write(messages, underLease(blob.leaseId, { signal: cut.signal }));
     // Answers carry nothing new; reading them lets containerd go on.
     for await (const _ of answers);
@@ -80,11 +85,15 @@ async function writeMessages(
   if (source.failure) throw source.failure.error;
 }
 
-/** @param source takes what the bytes threw: the messages end then, without the one that commits them */
+/**
+ * @param source takes what the bytes threw: the messages end then, without the one that commits them
+ * @param sync awaited before the message that commits them
+ */
 async function* messagesOf(
   ref: string,
-  { descriptor, labels, chunks }: NewBlob,
+  { descriptor, labels, batches }: NewBlob,
   source: { failure?: { readonly error: unknown } },
+  sync: () => Promise<void> | undefined,
   signal: AbortSignal,
 ) {
   const expected = descriptor.digest;
@@ -92,61 +101,17 @@ async function* messagesOf(
   let offset = 0n;
   yield { action: WriteAction.STAT, ref, total, expected };
   try {
-    for await (const data of chunks) {
+    for await (const batch of batches) {
       signal.throwIfAborted();
+      const data = batch.length === 1 && batch[0] ? batch[0] : Buffer.concat(batch);
       yield { action: WriteAction.WRITE, ref, total, expected, offset, data };
       offset += BigInt(data.length);
     }
+    await sync();
     signal.throwIfAborted();
   } catch (error) {
     source.failure = { error };
     return;
   }
   yield { action: WriteAction.COMMIT, ref, total, expected, offset, labels };
-}
-
-/**
- * Writes the bytes into the file of containerd's unfinished write, and has containerd take up the write where the file
- * ends, as it does after its own restart: it reads the file and checks the digest. Half of the processor time that
- * sending takes, measured: most of a pull's.
- */
-async function writeFile(
-  { content }: ContainerdConnection,
-  ingestDir: string,
-  ref: string,
-  { descriptor, labels, leaseId, chunks }: NewBlob,
-  signal: AbortSignal,
-): Promise<void> {
-  const expected = descriptor.digest;
-  const total = BigInt(descriptor.sizeBytes);
-  const stat = { action: WriteAction.STAT, ref, total, expected };
-  // Without the signal: a write that is cut may leave files, and neither call takes long.
-  const options = underLease(leaseId);
-  for await (const _ of content.write(each([stat]), options));
-  // Not made when it is missing: containerd would not know of it.
-  const file = await open(await dataOf(ingestDir, ref), "r+");
-  try {
-    for await (const chunk of chunks) {
-      signal.throwIfAborted();
-      await file.writeFile(chunk);
-    }
-  } finally {
-    await file.close();
-  }
-  signal.throwIfAborted();
-  const commit = { action: WriteAction.COMMIT, ref, total, expected, offset: total, labels };
-  for await (const _ of content.write(each([stat, commit]), options));
-}
-
-async function* each<T>(messages: readonly T[]): AsyncIterable<T> {
-  yield* messages;
-}
-
-/** The file of an unfinished write. containerd keeps each in a directory of its own, with its name in the file `ref`. */
-async function dataOf(ingestDir: string, ref: string): Promise<string> {
-  for (const name of await readdir(ingestDir)) {
-    const known = await readFile(join(ingestDir, name, "ref"), "utf8").catch(() => "");
-    if (known.endsWith(`/${ref}`)) return join(ingestDir, name, "data");
-  }
-  throw new Error(`containerd has no file for the unfinished write ${ref}`);
 }
