@@ -22,6 +22,12 @@ export const runtimeVersion: string = deno ? deno.version.deno : process.version
 export const runtimeTitle = `${runtimeName} ${runtimeVersion}`;
 
 /**
+ * True where a TLS socket reads on whatever its reader does: Deno (2.9) holds what came in memory, Node stops reading.
+ * Who reads much over TLS has to hold the connection below it back.
+ */
+export const tlsReadsAhead: boolean = deno !== undefined;
+
+/**
  * How Deno runs the program; scripts/berth says the same. A small young generation: with V8's own choice the daemon's
  * memory is 40 MB more at 1,000 idle jobs, and it answers no faster.
  */

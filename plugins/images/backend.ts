@@ -77,8 +77,8 @@ export interface ImageSource extends SourceManifest {
    */
   readonly attestations?: readonly SourceManifest[];
   /**
-   * The bytes of a blob from an offset. Whoever reads verifies the digest. Ends early or rejects when the source
-   * breaks; may be called again.
+   * The bytes of a blob from an offset. Whoever reads verifies the digest. A source that can go on after a break does
+   * so by itself; it ends early or rejects when it gave up, and asking again helps nobody.
    */
   read(blob: Descriptor, offset: number, signal: AbortSignal): AsyncIterable<Uint8Array>;
 }

@@ -46,7 +46,8 @@ export class CacheKeeper implements Managed {
   readonly #log: DaemonFacts["log"];
   readonly #turn = new Turns(1);
   #timer: NodeJS.Timeout | undefined;
-  #due = Infinity;
+  /** Whether something came since the last look began. */
+  #isWanted = false;
   /** When the next look may be at the earliest. */
   #restUntil = 0;
   #looking: Promise<void> | undefined;
@@ -66,7 +67,7 @@ export class CacheKeeper implements Managed {
 
   open(): void {
     this.#closed = false;
-    this.#lookAt(Date.now());
+    this.#schedule(0);
   }
 
   /** Waits for what is being removed. */
@@ -91,7 +92,8 @@ export class CacheKeeper implements Managed {
 
   /** Something was stored: looks at the watermarks in a moment. */
   lookSoon(): void {
-    this.#lookAt(Math.max(Date.now(), this.#restUntil));
+    this.#isWanted = true;
+    if (!this.#looking) this.#schedule(this.#restUntil - Date.now());
   }
 
   /** Removes what the choice names, after removals under way. Errors: `unavailable` when the engine is down. */
@@ -120,8 +122,8 @@ export class CacheKeeper implements Managed {
       removed.push(...one.removed);
       freedBytes += one.freedBytes;
     }
-    if (neededBytes > 0) this.#tell("above the watermarks, and nothing is left that can go");
-    else this.#trouble = "";
+    if (neededBytes <= 0) this.#trouble = "";
+    else if (chosen.length === 0) this.#tell({ neededBytes }, "cache above its watermarks, all of it in use");
     return { removed, freedBytes };
   }
 
@@ -138,31 +140,30 @@ export class CacheKeeper implements Managed {
     return { removed: gone, freedBytes };
   }
 
-  #lookAt(time: number): void {
-    if (this.#closed || time >= this.#due) return;
+  #schedule(delayMs: number): void {
     clearTimeout(this.#timer);
-    this.#due = time;
-    this.#timer = setTimeout(() => void this.#look(), Math.max(0, time - Date.now()));
+    if (this.#closed) return;
+    this.#timer = setTimeout(() => this.#looking = this.#look(), Math.max(0, delayMs));
     this.#timer.unref();
   }
 
   async #look(): Promise<void> {
-    // What comes while this look is under way is for the next one.
-    this.#due = Infinity;
-    await this.#looking;
-    if (this.#closed) return;
+    this.#isWanted = false;
     const startedAt = Date.now();
-    this.#looking = this.#lookNow();
-    await this.#looking;
-    this.#restUntil = Date.now() + (Date.now() - startedAt) * (1 / lookShare - 1);
-    this.#lookAt(Date.now() + lookEveryMs);
+    await this.#lookNow();
+    const now = Date.now();
+    this.#restUntil = now + (now - startedAt) * (1 / lookShare - 1);
+    this.#looking = undefined;
+    // What came in the meantime was perhaps not seen.
+    this.#schedule(this.#isWanted ? this.#restUntil - now : lookEveryMs);
   }
 
   async #lookNow(): Promise<void> {
     try {
       if (await this.#mayBeAbove()) await this.evictOverWatermarks();
+      else this.#trouble = "";
     } catch (error) {
-      this.#tell(`cannot look after the image cache: ${messageOf(error)}`);
+      this.#tell({ error: messageOf(error) }, "cannot look after the image cache");
     }
   }
 
@@ -172,9 +173,8 @@ export class CacheKeeper implements Managed {
     return usedPercent(await this.#cache.disk()) > this.watermarks.highPercent;
   }
 
-  #tell(trouble: string): void {
-    if (trouble === this.#trouble) return;
+  #tell(fields: object, trouble: string): void {
+    if (trouble !== this.#trouble) this.#log.warn(fields, trouble);
     this.#trouble = trouble;
-    this.#log.warn({ trouble }, "image cache");
   }
 }

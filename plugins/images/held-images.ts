@@ -7,6 +7,7 @@ import {
   type StoredImage,
 } from "./backend.ts";
 import { type CacheKeeper, CacheKeeperToken } from "./cache-keeper.ts";
+import { checkConfigShape } from "./config-shape.ts";
 import { ImageTable, ImageTableToken } from "./image-table.ts";
 import type { Reference } from "./reference.ts";
 
@@ -25,7 +26,8 @@ export class HeldImages {
   readonly #used = new Set<string>();
   /** What the store holds for the job, by digest of the manifest. */
   readonly #held = new Map<string, StoredImage>();
-  #ingesting = 0;
+  /** Ingests and saves under way. */
+  #busy = 0;
   #releasing: Promise<void> = Promise.resolve();
 
   constructor(
@@ -47,22 +49,34 @@ export class HeldImages {
     if (this.#used.size > 0) this.#keeper?.usedUntilNow([...this.#used]);
   }
 
-  /** Ingests an image, then names it. */
+  /** Ingests an image, then names it. Errors: the store's, and `invalid` for a configuration that is none. */
   async bring(
     source: ImageSource,
     references: readonly Reference[],
     observe: IngestObserver,
     signal: AbortSignal,
   ): Promise<StoredImage> {
-    this.#ingesting++;
+    this.#busy++;
     try {
       await this.#releasing;
       const image = await this.#ingest(source, observe, signal);
       this.#held.set(image.manifest.digest, image);
+      checkConfigShape(image.config, image.id);
       await this.#table.add(image, references);
       return image;
     } finally {
-      this.#ingesting--;
+      this.#busy--;
+      await this.releaseUnused();
+    }
+  }
+
+  /** Passes on what is made of held images; none that is removed meanwhile leaves the store before its end. */
+  async *keeping<T>(work: AsyncIterable<T>): AsyncGenerator<T> {
+    this.#busy++;
+    try {
+      yield* work;
+    } finally {
+      this.#busy--;
       await this.releaseUnused();
     }
   }
@@ -73,9 +87,9 @@ export class HeldImages {
     await this.releaseUnused();
   }
 
-  /** Gives back what the table let go of, now or when the last ingest ended. */
+  /** Gives back what the table let go of, now or when the last ingest or save ended. */
   async releaseUnused(): Promise<void> {
-    if (this.#ingesting > 0) return;
+    if (this.#busy > 0) return;
     const unused = [...this.#held.values()].filter((image) => !this.#table.holds(image));
     for (const { manifest } of unused) this.#held.delete(manifest.digest);
     const before = this.#releasing;

@@ -13,7 +13,7 @@ import { applyChanges, type RunConfig } from "./changes.ts";
 import { type HeldImages, HeldImagesToken } from "./held-images.ts";
 import { type ImageTable, ImageTableToken } from "./image-table.ts";
 import { hostPlatform, parsePlatform } from "./platform.ts";
-import { progressOf } from "./progress.ts";
+import { importLine, progressOf } from "./progress.ts";
 import { parseWithTag, type Reference, refuseAmbiguous, withDefaultTag } from "./reference.ts";
 import { type Settings, SettingsToken } from "./settings.ts";
 
@@ -98,14 +98,7 @@ export class ImageImport {
           space,
           signal,
         ),
-      (_, progress) =>
-        "current" in progress
-          ? {
-            status: "Importing",
-            progressDetail: { current: progress.current, total: progress.total },
-            id: "",
-          }
-          : undefined,
+      importLine,
     );
   }
 }

@@ -46,12 +46,12 @@ function describeImage({ image, tags, digests, taggedAt }: NamedImage) {
     GraphDriver: { Data: null, Name: "overlayfs" },
     RootFS: { Type: config.rootfs.type, Layers: config.rootfs.diff_ids },
     Metadata: { LastTagTime: taggedAt ?? "0001-01-01T00:00:00Z" },
-    Config: describeConfig(config.config),
+    Config: describeConfig(config.config ?? {}),
   };
 }
 
 /** Some fields are always there, others only when the image sets them. */
-function describeConfig(config: ImageConfig["config"] = {}) {
+function describeConfig(config: NonNullable<ImageConfig["config"]>) {
   const { ExposedPorts, Healthcheck, StopSignal, Shell, ArgsEscaped } = config;
   return {
     ...(ExposedPorts && { ExposedPorts }),

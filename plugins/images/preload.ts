@@ -106,7 +106,8 @@ export class Preload implements Managed {
 
   /** What an earlier daemon preloaded and the settings still name. */
   async #takeOver(): Promise<void> {
-    const saved = (await readJson<Saved>(this.#path))?.images ?? {};
+    const file = await readJson<Saved>(this.#path);
+    const saved = file?.format === 1 ? file.images : {};
     const wanted = this.#plan.references.map(familiar);
     const known = wanted.flatMap((name) => Object.hasOwn(saved, name) ? [[name, saved[name]!] as const] : []);
     const kept = await this.#cache.keepPinned(known.map(([, { image }]) => image));

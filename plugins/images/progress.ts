@@ -11,7 +11,8 @@ export type ProgressLine = {
   readonly progressDetail: { readonly current?: number; readonly total?: number };
   /** The bar as text, for clients that do not draw one from the numbers. */
   readonly progress?: string;
-  readonly id: string;
+  /** Left out where there is nothing to tell apart. */
+  readonly id?: string;
 };
 
 const pullTexts: Readonly<Record<LayerProgress["state"], string>> = {
@@ -34,11 +35,20 @@ export function pullLine(layer: Descriptor, progress: LayerProgress): ProgressLi
   return { status: pullTexts[progress.state], ...detail(progress), id: shortDigest(layer.digest) };
 }
 
-/** Lines of `docker load`; undefined for states that it does not show. */
+/**
+ * Lines of `docker load`: how much of a layer was taken in, and at last that it is unpacked. Undefined for states that it
+ * does not show.
+ */
 export const loadLine = (layer: Descriptor, progress: LayerProgress): ProgressLine | undefined =>
-  progress.state === "extracting"
+  progress.state === "downloading" || progress.state === "extracting" && progress.current === progress.total
     ? { status: "Loading layer", ...detail(progress), id: shortDigest(layer.digest) }
     : undefined;
+
+/** Lines of `docker import` with a URL: there is one download and nothing that would name it. */
+export const importLine = (_: Descriptor, progress: LayerProgress): ProgressLine => ({
+  status: "Importing",
+  ...detail(progress),
+});
 
 /** Nothing is said of a zero, as with Docker. */
 function detail(progress: LayerProgress): Pick<ProgressLine, "progressDetail" | "progress"> {

@@ -6,6 +6,7 @@ import { requestedPlatform } from "./archive/requested-platform.ts";
 import { savedEntries, type SavedImage } from "./archive/saved-layout.ts";
 import { tarOf } from "./archive/tar-writer.ts";
 import { type ImageStore, ImageStoreToken, type Platform, type StoredImage } from "./backend.ts";
+import { type HeldImages, HeldImagesToken } from "./held-images.ts";
 import { type ImageTable, ImageTableToken } from "./image-table.ts";
 import { formatPlatform, suits } from "./platform.ts";
 import { familiarName, parseReference, type Reference } from "./reference.ts";
@@ -20,10 +21,16 @@ interface Chosen {
 export class ImageSave {
   readonly #table: ImageTable;
   readonly #store: ImageStore;
+  readonly #held: HeldImages;
 
-  constructor(@inject(ImageTableToken) table: ImageTable, @inject(ImageStoreToken) store: ImageStore) {
+  constructor(
+    @inject(ImageTableToken) table: ImageTable,
+    @inject(ImageStoreToken) store: ImageStore,
+    @inject(HeldImagesToken) held: HeldImages,
+  ) {
     this.#table = table;
     this.#store = store;
+    this.#held = held;
   }
 
   /** One image, by its path. */
@@ -44,7 +51,7 @@ export class ImageSave {
     const images = grouped(names.flatMap((name) => this.#chosenBy(name)), platform);
     await this.#checkEngine(images, signal);
     const entries = savedEntries(images, (blob) => this.#store.read(blob, 0, signal));
-    return stream("application/x-tar", tarOf(entries));
+    return stream("application/x-tar", this.#held.keeping(tarOf(entries)));
   }
 
   #chosenBy(name: string): Chosen[] {

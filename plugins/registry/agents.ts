@@ -1,8 +1,11 @@
 import { Agent as HttpAgent, type RequestOptions } from "node:http";
 import { Agent as HttpsAgent } from "node:https";
-import { isIP } from "node:net";
+import { connect, isIP } from "node:net";
+import type { ConnectionOptions, TLSSocket } from "node:tls";
+import { tlsReadsAhead } from "../../core/support/runtime.ts";
 import type { Hosts } from "./hosts.ts";
 import type { Proxies } from "./proxy.ts";
+import { secureOver } from "./read-ahead.ts";
 import { proxyAuthorization, TunnelAgent } from "./tunnel.ts";
 
 /** How a request reaches its address: what node:http wants to know beyond method and headers. */
@@ -67,6 +70,8 @@ export class Agents {
     const options = { ...pool, ...this.#tls(url) };
     const agent = proxy
       ? new TunnelAgent({ proxy, tls: this.#tls(proxy), timeoutMs: this.#timeoutMs }, options)
+      : tlsReadsAhead
+      ? new DirectAgent(options)
       : new HttpsAgent(options);
     this.#secure.set(key, agent);
     return agent;
@@ -76,6 +81,14 @@ export class Agents {
   #tls(url: URL) {
     const { secureContext, insecureSkipVerify } = this.#hosts.trust(url);
     return { rejectUnauthorized: !insecureSkipVerify, ...(secureContext && { secureContext }) };
+  }
+}
+
+/** TLS over connections that are held back. */
+class DirectAgent extends HttpsAgent {
+  override createConnection(options: RequestOptions): TLSSocket {
+    const raw = connect({ host: String(options.host), port: Number(options.port) });
+    return secureOver(raw, options as ConnectionOptions);
   }
 }
 

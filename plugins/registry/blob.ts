@@ -51,9 +51,13 @@ export async function* readBlob(
 class TooLarge extends Error {}
 
 /** The answer's bytes from an offset on: a server may ignore `Range` and send everything. */
-async function* bytesFrom(answer: Answer, offset: number): AsyncIterable<Uint8Array> {
-  let skip = offset - startOf(answer, offset);
-  for await (const chunk of answer.chunks()) {
+function bytesFrom(answer: Answer, offset: number): AsyncIterable<Uint8Array> {
+  const before = offset - startOf(answer, offset);
+  return before > 0 ? without(before, answer.chunks()) : answer.chunks();
+}
+
+async function* without(skip: number, chunks: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array> {
+  for await (const chunk of chunks) {
     const rest = skip > 0 ? chunk.subarray(skip) : chunk;
     skip = Math.max(0, skip - chunk.length);
     if (rest.length > 0) yield rest;

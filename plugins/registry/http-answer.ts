@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders, IncomingMessage } from "node:http";
 import { internal, invalid } from "../../core/support/errors.ts";
 import type { Answer, Exchange } from "./exchange.ts";
+import { takerOf } from "./read-ahead.ts";
 import { withoutSecrets } from "./secrets.ts";
 
 /** A body up to this size is read to its end so that its connection can be used again, in bytes. */
@@ -37,14 +38,18 @@ export class HttpAnswer implements Answer {
     const idle = new IdleWatch(this.#idleTimeoutMs, () => {
       response.destroy(internal(`${this.url.host} sent nothing for ${this.#idleTimeoutMs} ms`));
     });
+    const taker = takerOf(response.socket);
     try {
       const chunks = response[Symbol.asyncIterator]();
       for (;;) {
         idle.waiting = true;
+        if (response.readableLength === 0) taker.waits();
         const next = await chunks.next();
         idle.waiting = false;
         if (next.done) break;
-        yield next.value as Uint8Array;
+        const chunk = next.value as Uint8Array;
+        taker.took(chunk.length);
+        yield chunk;
       }
       if (!response.complete) throw this.#brokenOff();
     } catch (error) {

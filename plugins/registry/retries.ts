@@ -53,7 +53,7 @@ export class Retries {
 }
 
 /** `Retry-After` in milliseconds: seconds or a date. Source: RFC 9110 section 10.2.3. */
-function retryAfterMs(header: string | undefined): number | undefined {
+export function retryAfterMs(header: string | undefined): number | undefined {
   if (header === undefined) return undefined;
   if (/^\d{1,9}$/.test(header.trim())) return Number(header) * 1000;
   const date = Date.parse(header);

@@ -1,8 +1,9 @@
 import { type ClientRequest, request as httpRequest, type RequestOptions } from "node:http";
 import { Agent, type AgentOptions, request as httpsRequest } from "node:https";
-import { isIP } from "node:net";
+import { isIP, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
-import { connect, type ConnectionOptions } from "node:tls";
+import type { ConnectionOptions } from "node:tls";
+import { secureOver } from "./read-ahead.ts";
 
 /** A proxy that refuses, with the status text as message: Go has no other words for it. */
 export class ProxyRefused extends Error {}
@@ -68,8 +69,7 @@ export class TunnelAgent extends Agent {
         return fail(new ProxyRefused(response.statusMessage));
       }
       socket.setTimeout(0);
-      const target = { ...options, host: undefined, port: undefined, path: undefined };
-      callback(null, connect({ ...target, servername: isIP(host) ? "" : host, socket } as ConnectionOptions));
+      callback(null, secureOver(socket as Socket, options as ConnectionOptions));
     });
     request.end();
   }

@@ -6,7 +6,9 @@ import { internal, invalid } from "../../core/support/errors.ts";
 import type { Session } from "./session.ts";
 import type { StreamedBody } from "./send-body.ts";
 import { type Answer, type Exchange, parseUrl } from "./transport.ts";
+import type { Settings } from "./settings.ts";
 import { pushRefusal } from "./upload-refusal.ts";
+import type { RetrySettings } from "./upload-retries.ts";
 
 /** How long taking an upload back may take, in milliseconds. */
 const cancelTimeoutMs = 5_000;
@@ -26,11 +28,13 @@ export type Appended =
 
 type Sent = Pick<Exchange, "method" | "headers" | "body" | "answerTimeoutMs" | "tries">;
 
+/** How patient uploads are. */
+export type UploadSettings = RetrySettings & Pick<Settings, "commitTimeoutMs">;
+
 /** What an upload's requests go through. */
 export interface UploadParts {
   readonly session: Session;
-  /** How long the registry may take to put the whole blob away, in milliseconds. */
-  readonly commitTimeoutMs: number;
+  readonly settings: UploadSettings;
 }
 
 export class UploadPlace {
@@ -74,7 +78,7 @@ export class UploadPlace {
     // A whole blob goes out as Docker sends it: registries that know no pieces take that too.
     const range = isWhole ? {} : contentRange(this.offset, body);
     const headers = { "content-type": "application/octet-stream", ...range };
-    const { commitTimeoutMs } = this.#parts;
+    const { commitTimeoutMs } = this.#parts.settings;
     const sent = { method: "PATCH", headers, body, answerTimeoutMs: commitTimeoutMs } as const;
     const answer = await this.#send(sent, signal);
     if (isGone(answer)) return answer.discard(), { outcome: "gone" };
@@ -104,7 +108,7 @@ export class UploadPlace {
       url,
       headers: { "content-type": "application/octet-stream", ...range },
       body: body ?? "",
-      answerTimeoutMs: this.#parts.commitTimeoutMs,
+      answerTimeoutMs: this.#parts.settings.commitTimeoutMs,
       signal,
     });
     if (isGone(answer)) return answer.discard(), false;

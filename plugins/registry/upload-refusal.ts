@@ -1,10 +1,8 @@
 /** What a registry's refusals of a push mean, in the words of Docker's daemon. */
 import { ApiError, internal, invalid } from "../../core/support/errors.ts";
 import { firstError, isDenied } from "./answers.ts";
+import { retryAfterMs } from "./retries.ts";
 import type { Answer } from "./transport.ts";
-
-/** Longer waits than this are not waited, whatever a registry asks for, in milliseconds. */
-const longestWaitMs = 60_000;
 
 /** A registry that cannot serve now, and perhaps said when it can. */
 export class TryLater extends ApiError {
@@ -39,11 +37,4 @@ export async function pushRefusal(answer: Answer): Promise<ApiError> {
   }
   if (status >= 400 && code) return invalid(detail);
   return status >= 400 ? invalid(unexpected) : internal(unexpected);
-}
-
-/** Seconds or a date. Source: RFC 9110 section 10.2.3. */
-function retryAfterMs(header: string | undefined): number | undefined {
-  if (!header) return undefined;
-  const waitMs = /^\d{1,9}$/.test(header) ? Number(header) * 1000 : Date.parse(header) - Date.now();
-  return Number.isFinite(waitMs) ? Math.min(Math.max(waitMs, 0), longestWaitMs) : undefined;
 }

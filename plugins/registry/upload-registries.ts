@@ -1,17 +1,17 @@
 import type { RegistryCredentials, RemoteReference } from "../images/backend.ts";
 import type { PushRegistries, PushRepository } from "../push/backend.ts";
 import type { Network } from "./network.ts";
-import type { Settings } from "./settings.ts";
+import type { UploadSettings } from "./upload-place.ts";
 import { HttpPushRepository } from "./upload-repository.ts";
 
 /** The upload side of the registry client. Pushes go to the registry itself: mirrors are for reading. */
 export class HttpPushRegistries implements PushRegistries {
   readonly #network: Network;
-  readonly #commitTimeoutMs: number;
+  readonly #settings: UploadSettings;
 
-  constructor(network: Network, { commitTimeoutMs }: Pick<Settings, "commitTimeoutMs">) {
+  constructor(network: Network, settings: UploadSettings) {
     this.#network = network;
-    this.#commitTimeoutMs = commitTimeoutMs;
+    this.#settings = settings;
   }
 
   repository(target: RemoteReference, credentials: RegistryCredentials | undefined): PushRepository {
@@ -21,7 +21,7 @@ export class HttpPushRegistries implements PushRegistries {
       base,
       transport,
       credentials,
-      commitTimeoutMs: this.#commitTimeoutMs,
+      settings: this.#settings,
     });
   }
 }

@@ -5,7 +5,7 @@ import { checkReference } from "./repository.ts";
 import { Session } from "./session.ts";
 import type { Transport } from "./transport.ts";
 import { BlobUploader, type UploadTarget } from "./upload.ts";
-import { accepted, checkDigest, UploadPlace } from "./upload-place.ts";
+import { accepted, checkDigest, UploadPlace, type UploadSettings } from "./upload-place.ts";
 import { noCredentials, pushRefusal } from "./upload-refusal.ts";
 import { retried } from "./upload-retries.ts";
 
@@ -14,7 +14,7 @@ export interface UploadAccess {
   readonly base: URL;
   readonly transport: Transport;
   readonly credentials: RegistryCredentials | undefined;
-  readonly commitTimeoutMs: number;
+  readonly settings: UploadSettings;
 }
 
 /** One repository of a registry, to push to, with one job's credentials. */
@@ -71,21 +71,20 @@ export class HttpPushRepository implements PushRepository {
   ): Promise<void> {
     const url = this.#address(`manifests/${name}`);
     const headers = { "content-type": mediaType };
-    await retried(signal, async () => {
+    await retried(this.#access.settings, signal, async () => {
       const answer = await this.#session.request({ method: "PUT", url, headers, body: bytes, signal });
       checkDigest(await accepted(answer, [200, 201, 202]), digest);
     });
   }
 
-  #has(path: string, headers: Record<string, string>, signal: AbortSignal): Promise<boolean> {
-    return retried(signal, async () => {
-      const url = this.#address(path);
-      const answer = await this.#session.request({ method: "HEAD", url, headers, signal, tries: 1 });
-      await answer.whole(0);
-      if (answer.status === 404) return false;
-      if (answer.status >= 200 && answer.status < 300) return true;
+  async #has(path: string, headers: Record<string, string>, signal: AbortSignal): Promise<boolean> {
+    const url = this.#address(path);
+    const answer = await this.#session.request({ method: "HEAD", url, headers, signal });
+    if (answer.status !== 404 && (answer.status < 200 || answer.status >= 300)) {
       throw await pushRefusal(answer);
-    });
+    }
+    await answer.whole(0);
+    return answer.status !== 404;
   }
 
   async #mount(digest: string, from: string, signal: AbortSignal): Promise<boolean> {
@@ -114,7 +113,7 @@ export class HttpPushRepository implements PushRepository {
   #target(session: Session): UploadTarget {
     return {
       session,
-      commitTimeoutMs: this.#access.commitTimeoutMs,
+      settings: this.#access.settings,
       uploads: this.#address("blobs/uploads/"),
       has: (digest, signal) => this.hasBlob(digest, signal),
     };

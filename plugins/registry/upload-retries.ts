@@ -1,19 +1,27 @@
 import { pause } from "../../core/support/deadline.ts";
 import { type ApiError, apiErrorOf } from "../../core/support/errors.ts";
+import type { Settings } from "./settings.ts";
 import { TryLater } from "./upload-refusal.ts";
 
-/** Tries in a row without any progress before something is given up. Docker's daemon has as many. */
-const mostTries = 5;
-const firstPauseMs = 500;
-/** Tries in all: a registry that takes a byte a try is given up some time. */
+/** Tries of one upload in all: a registry that takes a byte a try is given up some time. */
 const mostTriesInAll = 100;
 
-/** Counts what went wrong with one piece of work, and waits between the tries. */
-export class Retries {
+export type RetrySettings = Pick<Settings, "tries" | "retryPauseMs" | "retryAfterLimitMs">;
+
+/**
+ * Counts what went wrong with one piece of work, and waits between the tries. As many tries as the settings say may
+ * fail in a row; whatever brought the work further starts the count anew.
+ */
+export class UploadRetries {
+  readonly #settings: RetrySettings;
   #inRow = 0;
   #inAll = 0;
 
-  /** Something got better: the count of fruitless tries starts anew. */
+  constructor(settings: RetrySettings) {
+    this.#settings = settings;
+  }
+
+  /** Something got better. */
   progressed(): void {
     this.#inRow = 0;
   }
@@ -30,9 +38,11 @@ export class Retries {
     onPause: (pauseMs: number) => void = () => {},
   ): Promise<void> {
     signal.throwIfAborted();
-    if (!mayPass(error) || ++this.#inRow >= mostTries || ++this.#inAll >= mostTriesInAll) throw error;
+    const { tries, retryPauseMs, retryAfterLimitMs } = this.#settings;
+    if (!mayPass(error) || ++this.#inRow >= tries || ++this.#inAll >= mostTriesInAll) throw error;
     const told = error instanceof TryLater ? error.afterMs : undefined;
-    const pauseMs = told ?? firstPauseMs * 2 ** (this.#inRow - 1);
+    if (told !== undefined && told > retryAfterLimitMs) throw error;
+    const pauseMs = Math.max(told ?? 0, retryPauseMs * 2 ** (this.#inRow - 1));
     onPause(pauseMs);
     await pause(pauseMs, signal);
     signal.throwIfAborted();
@@ -40,8 +50,12 @@ export class Retries {
 }
 
 /** Does something that may be done twice until it works or will not. */
-export async function retried<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
-  const retries = new Retries();
+export async function retried<T>(
+  settings: RetrySettings,
+  signal: AbortSignal,
+  work: () => Promise<T>,
+): Promise<T> {
+  const retries = new UploadRetries(settings);
   for (;;) {
     try {
       return await work();

@@ -5,7 +5,7 @@ import type { Descriptor } from "../images/backend.ts";
 import type { BlobUpload } from "../push/backend.ts";
 import type { StreamedBody } from "./send-body.ts";
 import { checkOffset, type UploadParts, UploadPlace } from "./upload-place.ts";
-import { Retries } from "./upload-retries.ts";
+import { UploadRetries } from "./upload-retries.ts";
 
 /** Blobs up to this size go out in one request with the digest, in bytes. */
 const smallBytes = 4 * 1024 * 1024;
@@ -28,7 +28,7 @@ export class BlobUploader {
   readonly #target: UploadTarget;
   readonly #upload: BlobUpload;
   readonly #signal: AbortSignal;
-  readonly #retries = new Retries();
+  readonly #retries: UploadRetries;
   #place: UploadPlace | undefined;
   /** True while it is not known how far the registry is. */
   #isLost = false;
@@ -50,6 +50,7 @@ export class BlobUploader {
     this.#upload = upload;
     this.#signal = signal;
     this.#made = upload.blob;
+    this.#retries = new UploadRetries(target.settings);
   }
 
   /** Resolves when the registry has the blob; an upload that fails is taken back. */

@@ -8,9 +8,11 @@ const digest = `sha256:${"a".repeat(64)}`;
 
 test("lists images with their size, age and holders", async (undo) => {
   const cache = new FakeCacheAdmin();
+  const soon = new Date(Date.now() + 60_000);
   cache.entries = [
     entry(),
-    entry({ origins: ["a.test/x", "b.test/y"], heldBy: ["one", "two"], lastUsed: new Date() }),
+    // Ahead of this clock: however long the command line takes to start, it was just now.
+    entry({ origins: ["a.test/x", "b.test/y"], heldBy: ["one", "two"], lastUsed: soon }),
     entry({ origins: [], preloaded: true, heldBy: ["one"] }),
   ];
   const { dataDir } = await serveControl(undo, { cache });

@@ -188,13 +188,15 @@ export function imageStoreContract(name: string, start: (undo: Undo) => Promise<
     assert.match((await rejection(take(await engine.openJob("one"), source))).message, "ended after 10 of");
   });
 
-  behaviour("reads on where a source broke", async (engine) => {
-    const noise = Buffer.from(Array.from({ length: 300_000 }, (_, index) => (index * index) >> 3 & 255));
-    const layer = plainLayer(await tarOf({ "noise": noise }));
+  behaviour("gives up a blob whose source broke, and takes it when asked again", async (engine) => {
+    const store = await engine.openJob("one");
+    const layer = await layerOf({ "file": "content" });
     const source = imageOf([layer], "registry.test/app");
     source.breaks = 2;
-    await take(await engine.openJob("one"), source);
-    assert.is(source.reads.filter((digest) => digest === layer.descriptor.digest).length, 2);
+    for (let time = 0; time < 2; time++) {
+      assert.match((await rejection(take(store, source))).message, "connection reset");
+    }
+    await take(store, source);
   });
 
   behaviour("refuses what is no tar, however well its digests fit", async (engine) => {

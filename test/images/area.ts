@@ -113,7 +113,7 @@ export async function openArea(
     prune: new ImagePrune(table, remover),
     history: new ImageHistory(table),
     load: new ImageLoad(spools, held, table),
-    save: new ImageSave(table, store),
+    save: new ImageSave(table, store, held),
   };
 }
 

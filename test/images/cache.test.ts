@@ -186,9 +186,7 @@ test("says once that it is above its marks and nothing can go", async (undo) => 
   await job.store.ingest(imageOf([layer], "registry.test/app"), quiet, never);
   const { keeper, log } = keeperOf(undo, cache, { ...unlimited, highBytes: 1, lowBytes: 1 });
   for (let time = 0; time < 3; time++) await keeper.evictOverWatermarks();
-  assert.equal(log.lines.map(({ fields }) => fields["trouble"]), [
-    "above the watermarks, and nothing is left that can go",
-  ]);
+  assert.equal(log.lines.map(({ message }) => message), ["cache above its watermarks, all of it in use"]);
 });
 
 test("never removes twice at once", async (undo) => {
@@ -216,7 +214,7 @@ test("goes on looking after the engine was away, and tells the trouble once", as
   const { keeper, log } = keeperOf(undo, cache, { ...unlimited, highBytes: 0, lowBytes: 0 });
   keeper.open();
   await eventually("the trouble", () => log.lines.length === 1);
-  assert.match(String(log.lines[0]!.fields["trouble"]), "containerd is not answering");
+  assert.match(String(log.lines[0]!.fields["error"]), "containerd is not answering");
   cache.failure = undefined;
   keeper.lookSoon();
   await eventually("the cache to be empty", async () => (await cache.list()).length === 0);

@@ -98,7 +98,7 @@ export function unpackedSize(layer: Descriptor, bytes: Uint8Array, diffId: strin
   return tar.length;
 }
 
-/** All bytes of a blob, read on where the source broke, checked. */
+/** All bytes of a blob, checked. */
 export async function download(
   source: ImageSource,
   blob: Descriptor,
@@ -107,21 +107,18 @@ export async function download(
 ): Promise<Uint8Array> {
   const parts: Uint8Array[] = [];
   let size = 0;
-  for (let before = -1; size < blob.sizeBytes && size > before;) {
-    before = size;
-    try {
-      for await (const chunk of source.read(blob, size, signal)) {
-        parts.push(chunk);
-        size += chunk.length;
-        if (size > blob.sizeBytes) {
-          throw invalid(`${blob.digest} has more than the ${blob.sizeBytes} bytes its manifest says`);
-        }
-        progress(size);
+  try {
+    for await (const chunk of source.read(blob, 0, signal)) {
+      parts.push(chunk);
+      size += chunk.length;
+      if (size > blob.sizeBytes) {
+        throw invalid(`${blob.digest} has more than the ${blob.sizeBytes} bytes its manifest says`);
       }
-    } catch (error) {
-      signal.throwIfAborted();
-      if (size === before || size > blob.sizeBytes) throw withDigest(blob, error);
+      progress(size);
     }
+  } catch (error) {
+    signal.throwIfAborted();
+    throw size > blob.sizeBytes ? error : withDigest(blob, error);
   }
   if (size < blob.sizeBytes) throw internal(`${blob.digest} ended after ${size} of ${blob.sizeBytes} bytes`);
   const bytes = Buffer.concat(parts);

@@ -125,11 +125,12 @@ test("downloads from a URL, through redirects", async (undo) => {
   for (const [source, shown] of [[`http://${host}/moved`, `http://${host}/tar`], [host, `http://${host}/`]]) {
     const all = await send(area, { fromSrc: source!, repo: "app" });
     assert.equal(all[0], { status: `Downloading from ${shown}` });
-    assert.equal(all[1], {
+    assert.equal({ ...all[1], progress: undefined }, {
       status: "Importing",
       progressDetail: { current: tar.length, total: tar.length },
-      id: "",
+      progress: undefined,
     });
+    assert.match(String(all[1]?.progress), /^\[=+>\]/);
     assert.equal(all.at(-1), { status: area.table.find("app").id });
     assert.is(area.table.find("app").config.comment, `Imported from ${source}`);
   }

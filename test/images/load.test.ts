@@ -50,8 +50,12 @@ test("loads a gzip archive that arrives in small pieces", async (undo) => {
 test("shows layers unless told to be quiet", async (undo) => {
   const image = await smallImage(["a"]);
   const { run } = await load(undo, await dockerArchive(image, []), { quiet: "0" });
-  const [first, last] = await run();
-  assert.is(first?.status, "Loading layer");
+  const lines = await run();
+  const last = lines.pop();
+  assert.equal(new Set(lines.map(({ status }) => status)), new Set(["Loading layer"]));
+  const { current, total } = lines.at(-1)?.progressDetail as { current?: number; total?: number };
+  assert.is(current, image.tars[0]!.length);
+  assert.is(total, current);
   assert.equal(last, { stream: `Loaded image ID: ${image.id}\n` });
 });
 

@@ -58,6 +58,15 @@ test("removes tagged images too when asked, but never one that a container was m
   assert.equal(report.ImagesDeleted?.slice(0, 2), [{ Untagged: "other:1" }, { Untagged: "other:2" }]);
 });
 
+test("leaves an image in use its last name, as Docker does", async (undo) => {
+  const { area, add, prune } = await areaWithImages(undo);
+  const used = await add(["used"], ["app:1", "app:2", "localhost/app:1"]);
+  area.table.askForUsers(() => [{ id: "c".repeat(64), running: false }]);
+  const report = await prune({ dangling: ["false"] });
+  assert.equal(report, { ImagesDeleted: [{ Untagged: "app:1" }, { Untagged: "app:2" }], SpaceReclaimed: 0 });
+  assert.equal(area.table.named(used.id).tags, ["localhost/app:1"]);
+});
+
 test("chooses by label and by age as Docker does", async (undo) => {
   const { add, prune, left } = await areaWithImages(undo);
   const add1 = async (text: string, labels: object, created?: string) =>

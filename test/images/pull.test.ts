@@ -1,6 +1,6 @@
 import type { ApiError } from "../../core/support/errors.ts";
 import { assert, eventually, rejection, test } from "../support/test.ts";
-import { linesOf, openArea, request } from "./area.ts";
+import { bodyOf, linesOf, openArea, request } from "./area.ts";
 import { digestOf } from "./fake-checks.ts";
 import { smallImage } from "./small-image.ts";
 
@@ -124,6 +124,46 @@ test("ends with an error and keeps nothing when a layer lies", async (undo) => {
   assert.match(error.message, /other bytes than its digest says/);
   assert.is(area.table.list().length, 0);
   assert.is(area.store.held.size, 0);
+});
+
+test("refuses a configuration whose fields are of wrong types, and keeps nothing", async (undo) => {
+  const area = await openArea(undo);
+  const broken: [object, string][] = [
+    [{ Labels: { a: 1 } }, "/config/Labels"],
+    [{ Labels: ["a"] }, "/config/Labels"],
+    [{ Env: "A=b" }, "/config/Env"],
+    [{ Cmd: [["sh"]] }, "/config/Cmd"],
+    [{ Healthcheck: true }, "/config/Healthcheck"],
+    [{ ExposedPorts: ["80/tcp"] }, "/config/ExposedPorts"],
+  ];
+  for (const [config, path] of broken) {
+    area.registries.images.set("busybox:latest", await smallImage(["a"], config));
+    const error = await rejection(linesOf(await area.pull.create(pulled("busybox"))));
+    assert.match(error.message, new RegExp(`^image configuration sha256:.* has a wrong type at ${path}`));
+  }
+  const histories = [5, [null], [{ created_by: 1 }], {}] as never[];
+  for (const history of histories) {
+    area.registries.images.set("busybox:latest", await smallImage(["a"], {}, { history }));
+    assert.match(
+      (await rejection(linesOf(await area.pull.create(pulled("busybox"))))).message,
+      "at /history",
+    );
+  }
+  assert.is(area.table.list().length, 0);
+  assert.is(area.store.held.size, 0);
+});
+
+test("takes null for a field that is not there, as Docker does", async (undo) => {
+  const area = await openArea(undo);
+  const nothing = { Labels: null, Env: null, Volumes: { "/data": {} } };
+  const history = null as never;
+  area.registries.images.set("busybox:latest", await smallImage(["a"], nothing, { history }));
+  await linesOf(await area.pull.create(pulled("busybox")));
+  assert.equal(bodyOf(area.history.history(request({ name: "busybox" }))), []);
+  assert.is(
+    bodyOf<{ Config: { Env: null } }>(area.inspect.inspect(request({ name: "busybox" }))).Config.Env,
+    null,
+  );
 });
 
 test("warns of an image made for another platform than the one asked for, as Docker does", async (undo) => {

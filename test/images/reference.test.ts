@@ -1,4 +1,11 @@
-import { familiar, parseReference, parseWithTag, withDefaultTag } from "../../plugins/images/reference.ts";
+import {
+  familiar,
+  isDigest,
+  parseReference,
+  parseWithTag,
+  refuseAmbiguous,
+  withDefaultTag,
+} from "../../plugins/images/reference.ts";
 import { assert, test } from "../support/test.ts";
 
 const zeros = "0".repeat(64);
@@ -23,6 +30,8 @@ test("completes names as Docker does", () => {
     ["registry.example/a/b", "registry.example", "a/b"],
     ["HOST/x", "HOST", "x"],
     ["[::1]:5000/x", "[::1]:5000", "x"],
+    ["ho_st.example/x", "ho_st.example", "x"],
+    [`localhost/${"x".repeat(255)}`, "localhost", "x".repeat(255)],
   ];
   for (const [text, domain, path] of cases) assert.equal(parseReference(text), { domain, path }, text);
 });
@@ -43,12 +52,33 @@ test("refuses what is not a reference in Docker's words", () => {
     ["../../etc", "invalid reference format"],
     ["a@sha256:123", "invalid reference format"],
     ["-host.example/a", "invalid reference format"],
+    ["host.example./a", "invalid reference format"],
+    [`a@sha256:${"A".repeat(64)}`, "invalid checksum digest format"],
+    [`a@sha512:${zeros}`, "invalid checksum digest length"],
+    [`a@md5:${zeros}`, "unsupported digest algorithm"],
+    [`a@SHA256:${zeros}`, "invalid reference format: repository name (library/a@SHA256) must be lowercase"],
     [zeros, `invalid repository name (${zeros}), cannot specify 64-byte hexadecimal strings`],
     ["x".repeat(256), "repository name must not be more than 255 characters"],
     ["x/".repeat(100_000), "invalid reference format"],
   ];
   for (const [text, message] of cases) assert.is(messageFor(() => parseReference(text)), message);
   assert.is(messageFor(() => parseWithTag("busybox", "l!!")), "invalid tag format");
+});
+
+test("takes for digests what Docker takes", () => {
+  assert.ok(isDigest(`sha256:${zeros}`));
+  assert.ok(isDigest(`sha512:${zeros}${zeros}`));
+  for (
+    const text of [zeros, `sha512:${zeros}`, `sha256:${zeros}0`, `md5:${zeros}`, `sha256:${zeros}:`, "sha256"]
+  ) {
+    assert.not.ok(isDigest(text), text);
+  }
+  assert.is(parseReference(`a@sha512:${zeros}${zeros}`).digest, `sha512:${zeros}${zeros}`);
+});
+
+test("refuses repositories called like a digest's algorithm", () => {
+  assert.throws(() => refuseAmbiguous(parseReference("sha256:ab")), /^refusing to create an ambiguous tag/);
+  refuseAmbiguous(parseReference("team/sha256:ab"));
 });
 
 test("lets a tag given apart replace the one in the name", () => {

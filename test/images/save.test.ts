@@ -182,6 +182,20 @@ test("stops reading the store when the client goes", async (undo) => {
   assert.is(open, 0);
 });
 
+test("an image that is removed while it is saved stays in the store until then", async (undo) => {
+  const { area, images: { nameless } } = await withImages(undo);
+  const reply = await area.save.one(request({ name: nameless.id }));
+  if (reply.kind !== "stream") throw new Error("expected a stream");
+  const isHeld = () => [...area.store.held.values()].some(({ id }) => id === nameless.id);
+  let removed = false;
+  for await (const _ of reply.body) {
+    if (!removed) await area.remove.remove(request({ name: nameless.id, query: { force: "1" } }));
+    removed = true;
+    assert.ok(isHeld());
+  }
+  assert.not(isHeld());
+});
+
 test("breaks off when a blob has another size than its descriptor says", async (undo) => {
   const { area } = await withImages(undo);
   const read = area.store.read.bind(area.store);

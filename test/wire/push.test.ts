@@ -1,12 +1,18 @@
 /** Pushing with the docker CLI and dockerode to a real registry; skopeo looks at what arrived. */
 import { execFile } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { readFile } from "node:fs/promises";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { setInterval } from "node:timers";
 import { promisify } from "node:util";
 import Dockerode from "dockerode";
+import type { Undo } from "../../core/support/undo.ts";
 import { buildImage, digestOf } from "../support/busybox-image.ts";
-import { must } from "../support/engine-api.ts";
+import { call, must } from "../support/engine-api.ts";
 import { registryPassword, registryUser, startRegistry } from "../support/registry.ts";
-import { assert, test } from "../support/test.ts";
-import { testWithEachCli, wire } from "../support/wire.ts";
+import { assert, eventually, test } from "../support/test.ts";
+import { loadImage, size, testWithEachCli, wire } from "../support/wire.ts";
 
 const daemon = wire();
 const skopeo = async (...args: readonly string[]) =>
@@ -144,5 +150,119 @@ test("the platform parameter must fit the image", async (undo) => {
   await must(400, socketPath, "POST", path("", "linux/amd64"));
   await must(200, socketPath, "POST", path("/v1.45", "linux/amd64"));
 });
+
+test("an index survives pull and push when all of it is at hand", async (undo) => {
+  const [from, to] = [await startRegistry(undo), await startRegistry(undo)];
+  const manifest = await from.push(await buildImage(), "app", "1");
+  const index = await putIndex(from.host, "app", [manifest]);
+  const { docker } = await daemon.job(undo, { image: null });
+  await docker.ok(["pull", `${from.host}/app:multi`]);
+  await docker.ok(["tag", `${from.host}/app:multi`, `${to.host}/app:1`]);
+  assert.match(await docker.ok(["push", `${to.host}/app:1`]), `1: digest: ${index}`);
+  assert.is(
+    (await (await fetch(`http://${to.host}/v2/app/manifests/${index}`, acceptIndex)).json()).manifests.length,
+    1,
+  );
+});
+
+test("without the rest of the index its platform's manifest goes out, and the CLI tells", async (undo) => {
+  const [from, to] = [await startRegistry(undo), await startRegistry(undo)];
+  const manifest = await from.push(await buildImage(), "app", "1");
+  const other = await from.push(await buildImage({ config: { Labels: { for: "s390x" } } }), "app", "2");
+  await putIndex(from.host, "app", [manifest, other]);
+  const { docker } = await daemon.job(undo, { image: null });
+  await docker.ok(["pull", `${from.host}/app:multi`]);
+  await docker.ok(["tag", `${from.host}/app:multi`, `${to.host}/app:1`]);
+  const printed = await docker.ok(["push", `${to.host}/app:1`]);
+  assert.match(printed, `1: digest: ${manifest}`);
+  assert.match(printed, /Not all of sha256:\w+ is present/);
+});
+
+test("a client that goes away in the middle leaves no upload behind", async (undo) => {
+  const { host, uploads } = await startSlowRegistry(undo);
+  const { socketPath, docker } = await daemon.job(undo);
+  await docker.ok(["tag", "busybox", `${host}/app:1`]);
+  const controller = new AbortController();
+  const pushing = call(socketPath, "POST", `/images/${host}/app/push?tag=1`, { signal: controller.signal });
+  await eventually("an upload to be open", () => uploads.size > 0);
+  controller.abort();
+  await pushing.catch(() => {});
+  await eventually("the upload to be taken back", () => uploads.size === 0);
+});
+
+test("the daemon's memory stays flat while a large layer goes out", async (undo) => {
+  const { host } = await startRegistry(undo);
+  const { socketPath } = await daemon.job(undo, { image: null });
+  const content = randomBytes(size(300_000_000, 100_000_000) / 2).toString("hex");
+  await loadImage(socketPath, { tags: [`${host}/app:1`], files: { "/large": { content } } });
+  const { pid } = await daemon.daemon();
+  const before = await residentMib(pid);
+  let most = before;
+  const watch = setInterval(async () => most = Math.max(most, await residentMib(pid)), 50);
+  undo.add("watch", () => clearInterval(watch));
+  const { text } = await must(200, socketPath, "POST", `/images/${host}/app/push?tag=1`);
+  assert.match(text, `"Tag":"1"`);
+  assert.ok(most - before < 80, `${before} MiB became ${most} MiB`);
+});
+
+const indexType = "application/vnd.oci.image.index.v1+json";
+const acceptIndex = { headers: { accept: indexType } };
+
+/** Puts an index as `multi`: the first manifest is for this machine, the others for another. */
+async function putIndex(host: string, repository: string, manifests: readonly string[]): Promise<string> {
+  const mediaType = "application/vnd.docker.distribution.manifest.v2+json";
+  const architecture = process.arch === "arm64" ? "arm64" : "amd64";
+  const entries = await Promise.all(manifests.map(async (digest, at) => {
+    const answer = await fetch(`http://${host}/v2/${repository}/manifests/${digest}`, {
+      headers: { accept: mediaType },
+    });
+    const size = (await answer.arrayBuffer()).byteLength;
+    return {
+      mediaType,
+      digest,
+      size,
+      platform: { os: "linux", architecture: at === 0 ? architecture : "s390x" },
+    };
+  }));
+  const body = Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType: indexType, manifests: entries }));
+  const url = `http://${host}/v2/${repository}/manifests/multi`;
+  const put = await fetch(url, {
+    method: "PUT",
+    headers: { "content-type": indexType },
+    body: new Uint8Array(body),
+  });
+  assert.is(put.status, 201, await put.text());
+  return digestOf(body);
+}
+
+/** A registry that takes bytes of uploads and never says that it has them. */
+async function startSlowRegistry(undo: Undo) {
+  const uploads = new Set<string>();
+  const server = createServer((request, response) => {
+    request.resume().on("error", () => {});
+    if (request.method === "POST") {
+      const location = `/v2/app/blobs/uploads/${uploads.size + 1}`;
+      uploads.add(location);
+      return void response.writeHead(202, { location }).end();
+    }
+    if (request.method === "DELETE") {
+      uploads.delete(request.url!);
+      return void response.writeHead(204).end();
+    }
+    if (request.method !== "PUT" && request.method !== "PATCH") response.writeHead(404).end();
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  undo.add("slow registry", () => {
+    const closed = new Promise((resolve) => server.close(resolve));
+    server.closeAllConnections();
+    return closed;
+  });
+  return { host: `127.0.0.1:${(server.address() as AddressInfo).port}`, uploads };
+}
+
+async function residentMib(pid: number): Promise<number> {
+  const status = await readFile(`/proc/${pid}/status`, "utf8");
+  return Math.round(Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]) / 1024);
+}
 
 daemon.leavesNothing();

@@ -12,9 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file introspection.proto.
  */
 export const file_introspection: GenFile = /*@__PURE__*/
-  fileDesc(
-    "ChNpbnRyb3NwZWN0aW9uLnByb3RvEiRjb250YWluZXJkLnNlcnZpY2VzLmludHJvc3BlY3Rpb24udjEingEKBlBsdWdpbhIMCgR0eXBlGAEgASgJEgoKAmlkGAIgASgJEkoKB2V4cG9ydHMYBSADKAsyOS5jb250YWluZXJkLnNlcnZpY2VzLmludHJvc3BlY3Rpb24udjEuUGx1Z2luLkV4cG9ydHNFbnRyeRouCgxFeHBvcnRzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASIhCg5QbHVnaW5zUmVxdWVzdBIPCgdmaWx0ZXJzGAEgAygJIlAKD1BsdWdpbnNSZXNwb25zZRI9CgdwbHVnaW5zGAEgAygLMiwuY29udGFpbmVyZC5zZXJ2aWNlcy5pbnRyb3NwZWN0aW9uLnYxLlBsdWdpbjKHAQoNSW50cm9zcGVjdGlvbhJ2CgdQbHVnaW5zEjQuY29udGFpbmVyZC5zZXJ2aWNlcy5pbnRyb3NwZWN0aW9uLnYxLlBsdWdpbnNSZXF1ZXN0GjUuY29udGFpbmVyZC5zZXJ2aWNlcy5pbnRyb3NwZWN0aW9uLnYxLlBsdWdpbnNSZXNwb25zZWIGcHJvdG8z",
-  );
+  fileDesc("ChNpbnRyb3NwZWN0aW9uLnByb3RvEiRjb250YWluZXJkLnNlcnZpY2VzLmludHJvc3BlY3Rpb24udjEingEKBlBsdWdpbhIMCgR0eXBlGAEgASgJEgoKAmlkGAIgASgJEkoKB2V4cG9ydHMYBSADKAsyOS5jb250YWluZXJkLnNlcnZpY2VzLmludHJvc3BlY3Rpb24udjEuUGx1Z2luLkV4cG9ydHNFbnRyeRouCgxFeHBvcnRzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASIhCg5QbHVnaW5zUmVxdWVzdBIPCgdmaWx0ZXJzGAEgAygJIlAKD1BsdWdpbnNSZXNwb25zZRI9CgdwbHVnaW5zGAEgAygLMiwuY29udGFpbmVyZC5zZXJ2aWNlcy5pbnRyb3NwZWN0aW9uLnYxLlBsdWdpbjKHAQoNSW50cm9zcGVjdGlvbhJ2CgdQbHVnaW5zEjQuY29udGFpbmVyZC5zZXJ2aWNlcy5pbnRyb3NwZWN0aW9uLnYxLlBsdWdpbnNSZXF1ZXN0GjUuY29udGFpbmVyZC5zZXJ2aWNlcy5pbnRyb3NwZWN0aW9uLnYxLlBsdWdpbnNSZXNwb25zZWIGcHJvdG8z");
 
 /**
  * @generated from message containerd.services.introspection.v1.Plugin
@@ -92,6 +90,7 @@ export const Introspection: GenService<{
     methodKind: "unary";
     input: typeof PluginsRequestSchema;
     output: typeof PluginsResponseSchema;
-  };
+  },
 }> = /*@__PURE__*/
   serviceDesc(file_introspection, 0);
+

@@ -20,8 +20,7 @@ export async function fetchAndUnpack(
   const failed = new AbortController();
   const together = { ...context, signal: AbortSignal.any([context.signal, failed.signal]) };
   layers.forEach(({ blob }) => observe(blob, { state: "waiting" }));
-  const digests = [...new Set(layers.map(({ blob }) => blob.digest))].slice(settings.concurrentLayers);
-  for (const { blob } of layers) if (digests.includes(blob.digest)) observe(blob, { state: "queued" });
+  tellQueue(layers, settings.concurrentLayers, observe);
   const fetched = startFetching(layers, together, shared, new Slots(settings.concurrentLayers), observe);
   for (const fetching of fetched.values()) fetching.catch((error) => failed.abort(error));
   const budget = new ImageBudget(settings);
@@ -39,6 +38,12 @@ export async function fetchAndUnpack(
   } finally {
     await Promise.allSettled(fetched.values());
   }
+}
+
+/** Says which layers have to wait until others are there. */
+function tellQueue(layers: readonly PlacedLayer[], atOnce: number, observe: IngestObserver): void {
+  const queued = new Set([...new Set(layers.map(({ blob }) => blob.digest))].slice(atOnce));
+  for (const { blob } of layers) if (queued.has(blob.digest)) observe(blob, { state: "queued" });
 }
 
 /**

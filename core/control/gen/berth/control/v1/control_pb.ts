@@ -10,9 +10,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file berth/control/v1/control.proto.
  */
 export const file_berth_control_v1_control: GenFile = /*@__PURE__*/
-  fileDesc(
-    "Ch5iZXJ0aC9jb250cm9sL3YxL2NvbnRyb2wucHJvdG8SEGJlcnRoLmNvbnRyb2wudjEi4wEKA0pvYhIKCgJpZBgBIAEoCRINCgVzdGF0ZRgCIAEoCRITCgtzb2NrZXRfcGF0aBgDIAEoCRILCgNkaXIYBCABKAkSMQoGbGFiZWxzGAUgAygLMiEuYmVydGguY29udHJvbC52MS5Kb2IuTGFiZWxzRW50cnkSEQoJb3BlbmVkX2F0GAYgASgJEhkKDGNhbGxlcl9uZXRucxgHIAEoCUgAiAEBGi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAFCDwoNX2NhbGxlcl9uZXRucyJeCgxTb2NrZXRBY2Nlc3MSEAoDdWlkGAEgASgNSACIAQESEAoDZ2lkGAIgASgNSAGIAQESEQoEbW9kZRgDIAEoDUgCiAEBQgYKBF91aWRCBgoEX2dpZEIHCgVfbW9kZSL1AQoOT3BlbkpvYlJlcXVlc3QSCgoCaWQYASABKAkSPAoGbGFiZWxzGAIgAygLMiwuYmVydGguY29udHJvbC52MS5PcGVuSm9iUmVxdWVzdC5MYWJlbHNFbnRyeRIZCgxjYWxsZXJfbmV0bnMYAyABKAlIAIgBARIzCgZzb2NrZXQYBCABKAsyHi5iZXJ0aC5jb250cm9sLnYxLlNvY2tldEFjY2Vzc0gBiAEBGi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAFCDwoNX2NhbGxlcl9uZXRuc0IJCgdfc29ja2V0IjUKD09wZW5Kb2JSZXNwb25zZRIiCgNqb2IYASABKAsyFS5iZXJ0aC5jb250cm9sLnYxLkpvYiJACg5Ib2xkSm9iUmVxdWVzdBIuCgRvcGVuGAEgASgLMiAuYmVydGguY29udHJvbC52MS5PcGVuSm9iUmVxdWVzdCI1Cg9Ib2xkSm9iUmVzcG9uc2USIgoDam9iGAEgASgLMhUuYmVydGguY29udHJvbC52MS5Kb2IiHQoPQ2xvc2VKb2JSZXF1ZXN0EgoKAmlkGAEgASgJIiQKEENsb3NlSm9iUmVzcG9uc2USEAoIZmFpbHVyZXMYASADKAkiEQoPTGlzdEpvYnNSZXF1ZXN0IjcKEExpc3RKb2JzUmVzcG9uc2USIwoEam9icxgBIAMoCzIVLmJlcnRoLmNvbnRyb2wudjEuSm9iIhwKDlNob3dKb2JSZXF1ZXN0EgoKAmlkGAEgASgJIjUKD1Nob3dKb2JSZXNwb25zZRIiCgNqb2IYASABKAsyFS5iZXJ0aC5jb250cm9sLnYxLkpvYiIUChJMaXN0UGx1Z2luc1JlcXVlc3QiQAoTTGlzdFBsdWdpbnNSZXNwb25zZRIpCgdwbHVnaW5zGAEgAygLMhguYmVydGguY29udHJvbC52MS5QbHVnaW4ibQoGUGx1Z2luEgoKAmlkGAEgASgJEg8KB3N1bW1hcnkYAiABKAkSDQoFc3RhdGUYAyABKAkSDgoGcmVhc29uGAQgASgJEicKBnJvdXRlcxgFIAMoCzIXLmJlcnRoLmNvbnRyb2wudjEuUm91dGUiJQoFUm91dGUSDgoGbWV0aG9kGAEgASgJEgwKBHBhdGgYAiABKAkiEgoQR2V0RGFlbW9uUmVxdWVzdCJvChFHZXREYWVtb25SZXNwb25zZRIPCgd2ZXJzaW9uGAEgASgJEg8KB3J1bnRpbWUYAiABKAkSEAoIZGF0YV9kaXIYAyABKAkSEgoKcHJvY2Vzc19pZBgEIAEoDRISCgpzdGFydGVkX2F0GAUgASgJIo8BCgtDYWNoZWRJbWFnZRIOCgZkaWdlc3QYASABKAkSDwoHb3JpZ2lucxgCIAMoCRISCgpzaXplX2J5dGVzGAMgASgDEhQKDHVuaXF1ZV9ieXRlcxgEIAEoAxIRCglsYXN0X3VzZWQYBSABKAkSDwoHaGVsZF9ieRgGIAMoCRIRCglwcmVsb2FkZWQYByABKAgiEgoQTGlzdENhY2hlUmVxdWVzdCJCChFMaXN0Q2FjaGVSZXNwb25zZRItCgZpbWFnZXMYASADKAsyHS5iZXJ0aC5jb250cm9sLnYxLkNhY2hlZEltYWdlIl8KEVBydW5lQ2FjaGVSZXF1ZXN0Eg0KA2FsbBgBIAEoCEgAEhcKDW9sZGVyX3RoYW5fbXMYAiABKANIABIaChB1bnRpbF9mcmVlX2J5dGVzGAMgASgDSABCBgoEd2hhdCJZChJQcnVuZUNhY2hlUmVzcG9uc2USLgoHcmVtb3ZlZBgBIAMoCzIdLmJlcnRoLmNvbnRyb2wudjEuQ2FjaGVkSW1hZ2USEwoLZnJlZWRfYnl0ZXMYAiABKAMiEwoRQ2FjaGVTdGF0c1JlcXVlc3QingIKEkNhY2hlU3RhdHNSZXNwb25zZRIOCgZpbWFnZXMYASABKA0SEwoLaGVsZF9pbWFnZXMYAiABKA0SGAoQcHJlbG9hZGVkX2ltYWdlcxgDIAEoDRITCgtjYWNoZV9ieXRlcxgEIAEoAxIXCg9kaXNrX3VzZWRfYnl0ZXMYBSABKAMSHAoUZGlza19hdmFpbGFibGVfYnl0ZXMYBiABKAMSDAoEaGl0cxgHIAEoBBIOCgZtaXNzZXMYCCABKAQSFgoOZXZpY3RlZF9pbWFnZXMYCSABKAQSFQoNZXZpY3RlZF9ieXRlcxgKIAEoAxIwCgp3YXRlcm1hcmtzGAsgASgLMhwuYmVydGguY29udHJvbC52MS5XYXRlcm1hcmtzIoUBCgpXYXRlcm1hcmtzEhQKDGhpZ2hfcGVyY2VudBgBIAEoARITCgtsb3dfcGVyY2VudBgCIAEoARIXCgpoaWdoX2J5dGVzGAMgASgDSACIAQESFgoJbG93X2J5dGVzGAQgASgDSAGIAQFCDQoLX2hpZ2hfYnl0ZXNCDAoKX2xvd19ieXRlczLiBgoOQ29udHJvbFNlcnZpY2USTgoHT3BlbkpvYhIgLmJlcnRoLmNvbnRyb2wudjEuT3BlbkpvYlJlcXVlc3QaIS5iZXJ0aC5jb250cm9sLnYxLk9wZW5Kb2JSZXNwb25zZRJQCgdIb2xkSm9iEiAuYmVydGguY29udHJvbC52MS5Ib2xkSm9iUmVxdWVzdBohLmJlcnRoLmNvbnRyb2wudjEuSG9sZEpvYlJlc3BvbnNlMAESUQoIQ2xvc2VKb2ISIS5iZXJ0aC5jb250cm9sLnYxLkNsb3NlSm9iUmVxdWVzdBoiLmJlcnRoLmNvbnRyb2wudjEuQ2xvc2VKb2JSZXNwb25zZRJRCghMaXN0Sm9icxIhLmJlcnRoLmNvbnRyb2wudjEuTGlzdEpvYnNSZXF1ZXN0GiIuYmVydGguY29udHJvbC52MS5MaXN0Sm9ic1Jlc3BvbnNlEk4KB1Nob3dKb2ISIC5iZXJ0aC5jb250cm9sLnYxLlNob3dKb2JSZXF1ZXN0GiEuYmVydGguY29udHJvbC52MS5TaG93Sm9iUmVzcG9uc2USWgoLTGlzdFBsdWdpbnMSJC5iZXJ0aC5jb250cm9sLnYxLkxpc3RQbHVnaW5zUmVxdWVzdBolLmJlcnRoLmNvbnRyb2wudjEuTGlzdFBsdWdpbnNSZXNwb25zZRJUCglHZXREYWVtb24SIi5iZXJ0aC5jb250cm9sLnYxLkdldERhZW1vblJlcXVlc3QaIy5iZXJ0aC5jb250cm9sLnYxLkdldERhZW1vblJlc3BvbnNlElQKCUxpc3RDYWNoZRIiLmJlcnRoLmNvbnRyb2wudjEuTGlzdENhY2hlUmVxdWVzdBojLmJlcnRoLmNvbnRyb2wudjEuTGlzdENhY2hlUmVzcG9uc2USVwoKUHJ1bmVDYWNoZRIjLmJlcnRoLmNvbnRyb2wudjEuUHJ1bmVDYWNoZVJlcXVlc3QaJC5iZXJ0aC5jb250cm9sLnYxLlBydW5lQ2FjaGVSZXNwb25zZRJXCgpDYWNoZVN0YXRzEiMuYmVydGguY29udHJvbC52MS5DYWNoZVN0YXRzUmVxdWVzdBokLmJlcnRoLmNvbnRyb2wudjEuQ2FjaGVTdGF0c1Jlc3BvbnNlYgZwcm90bzM",
-  );
+  fileDesc("Ch5iZXJ0aC9jb250cm9sL3YxL2NvbnRyb2wucHJvdG8SEGJlcnRoLmNvbnRyb2wudjEi4wEKA0pvYhIKCgJpZBgBIAEoCRINCgVzdGF0ZRgCIAEoCRITCgtzb2NrZXRfcGF0aBgDIAEoCRILCgNkaXIYBCABKAkSMQoGbGFiZWxzGAUgAygLMiEuYmVydGguY29udHJvbC52MS5Kb2IuTGFiZWxzRW50cnkSEQoJb3BlbmVkX2F0GAYgASgJEhkKDGNhbGxlcl9uZXRucxgHIAEoCUgAiAEBGi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAFCDwoNX2NhbGxlcl9uZXRucyJeCgxTb2NrZXRBY2Nlc3MSEAoDdWlkGAEgASgNSACIAQESEAoDZ2lkGAIgASgNSAGIAQESEQoEbW9kZRgDIAEoDUgCiAEBQgYKBF91aWRCBgoEX2dpZEIHCgVfbW9kZSL1AQoOT3BlbkpvYlJlcXVlc3QSCgoCaWQYASABKAkSPAoGbGFiZWxzGAIgAygLMiwuYmVydGguY29udHJvbC52MS5PcGVuSm9iUmVxdWVzdC5MYWJlbHNFbnRyeRIZCgxjYWxsZXJfbmV0bnMYAyABKAlIAIgBARIzCgZzb2NrZXQYBCABKAsyHi5iZXJ0aC5jb250cm9sLnYxLlNvY2tldEFjY2Vzc0gBiAEBGi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAFCDwoNX2NhbGxlcl9uZXRuc0IJCgdfc29ja2V0IjUKD09wZW5Kb2JSZXNwb25zZRIiCgNqb2IYASABKAsyFS5iZXJ0aC5jb250cm9sLnYxLkpvYiJACg5Ib2xkSm9iUmVxdWVzdBIuCgRvcGVuGAEgASgLMiAuYmVydGguY29udHJvbC52MS5PcGVuSm9iUmVxdWVzdCI1Cg9Ib2xkSm9iUmVzcG9uc2USIgoDam9iGAEgASgLMhUuYmVydGguY29udHJvbC52MS5Kb2IiHQoPQ2xvc2VKb2JSZXF1ZXN0EgoKAmlkGAEgASgJIiQKEENsb3NlSm9iUmVzcG9uc2USEAoIZmFpbHVyZXMYASADKAkiEQoPTGlzdEpvYnNSZXF1ZXN0IjcKEExpc3RKb2JzUmVzcG9uc2USIwoEam9icxgBIAMoCzIVLmJlcnRoLmNvbnRyb2wudjEuSm9iIhwKDlNob3dKb2JSZXF1ZXN0EgoKAmlkGAEgASgJIjUKD1Nob3dKb2JSZXNwb25zZRIiCgNqb2IYASABKAsyFS5iZXJ0aC5jb250cm9sLnYxLkpvYiIUChJMaXN0UGx1Z2luc1JlcXVlc3QiQAoTTGlzdFBsdWdpbnNSZXNwb25zZRIpCgdwbHVnaW5zGAEgAygLMhguYmVydGguY29udHJvbC52MS5QbHVnaW4ibQoGUGx1Z2luEgoKAmlkGAEgASgJEg8KB3N1bW1hcnkYAiABKAkSDQoFc3RhdGUYAyABKAkSDgoGcmVhc29uGAQgASgJEicKBnJvdXRlcxgFIAMoCzIXLmJlcnRoLmNvbnRyb2wudjEuUm91dGUiJQoFUm91dGUSDgoGbWV0aG9kGAEgASgJEgwKBHBhdGgYAiABKAkiEgoQR2V0RGFlbW9uUmVxdWVzdCJvChFHZXREYWVtb25SZXNwb25zZRIPCgd2ZXJzaW9uGAEgASgJEg8KB3J1bnRpbWUYAiABKAkSEAoIZGF0YV9kaXIYAyABKAkSEgoKcHJvY2Vzc19pZBgEIAEoDRISCgpzdGFydGVkX2F0GAUgASgJIo8BCgtDYWNoZWRJbWFnZRIOCgZkaWdlc3QYASABKAkSDwoHb3JpZ2lucxgCIAMoCRISCgpzaXplX2J5dGVzGAMgASgDEhQKDHVuaXF1ZV9ieXRlcxgEIAEoAxIRCglsYXN0X3VzZWQYBSABKAkSDwoHaGVsZF9ieRgGIAMoCRIRCglwcmVsb2FkZWQYByABKAgiEgoQTGlzdENhY2hlUmVxdWVzdCJCChFMaXN0Q2FjaGVSZXNwb25zZRItCgZpbWFnZXMYASADKAsyHS5iZXJ0aC5jb250cm9sLnYxLkNhY2hlZEltYWdlIl8KEVBydW5lQ2FjaGVSZXF1ZXN0Eg0KA2FsbBgBIAEoCEgAEhcKDW9sZGVyX3RoYW5fbXMYAiABKANIABIaChB1bnRpbF9mcmVlX2J5dGVzGAMgASgDSABCBgoEd2hhdCJZChJQcnVuZUNhY2hlUmVzcG9uc2USLgoHcmVtb3ZlZBgBIAMoCzIdLmJlcnRoLmNvbnRyb2wudjEuQ2FjaGVkSW1hZ2USEwoLZnJlZWRfYnl0ZXMYAiABKAMiEwoRQ2FjaGVTdGF0c1JlcXVlc3QingIKEkNhY2hlU3RhdHNSZXNwb25zZRIOCgZpbWFnZXMYASABKA0SEwoLaGVsZF9pbWFnZXMYAiABKA0SGAoQcHJlbG9hZGVkX2ltYWdlcxgDIAEoDRITCgtjYWNoZV9ieXRlcxgEIAEoAxIXCg9kaXNrX3VzZWRfYnl0ZXMYBSABKAMSHAoUZGlza19hdmFpbGFibGVfYnl0ZXMYBiABKAMSDAoEaGl0cxgHIAEoBBIOCgZtaXNzZXMYCCABKAQSFgoOZXZpY3RlZF9pbWFnZXMYCSABKAQSFQoNZXZpY3RlZF9ieXRlcxgKIAEoAxIwCgp3YXRlcm1hcmtzGAsgASgLMhwuYmVydGguY29udHJvbC52MS5XYXRlcm1hcmtzIoUBCgpXYXRlcm1hcmtzEhQKDGhpZ2hfcGVyY2VudBgBIAEoARITCgtsb3dfcGVyY2VudBgCIAEoARIXCgpoaWdoX2J5dGVzGAMgASgDSACIAQESFgoJbG93X2J5dGVzGAQgASgDSAGIAQFCDQoLX2hpZ2hfYnl0ZXNCDAoKX2xvd19ieXRlczLiBgoOQ29udHJvbFNlcnZpY2USTgoHT3BlbkpvYhIgLmJlcnRoLmNvbnRyb2wudjEuT3BlbkpvYlJlcXVlc3QaIS5iZXJ0aC5jb250cm9sLnYxLk9wZW5Kb2JSZXNwb25zZRJQCgdIb2xkSm9iEiAuYmVydGguY29udHJvbC52MS5Ib2xkSm9iUmVxdWVzdBohLmJlcnRoLmNvbnRyb2wudjEuSG9sZEpvYlJlc3BvbnNlMAESUQoIQ2xvc2VKb2ISIS5iZXJ0aC5jb250cm9sLnYxLkNsb3NlSm9iUmVxdWVzdBoiLmJlcnRoLmNvbnRyb2wudjEuQ2xvc2VKb2JSZXNwb25zZRJRCghMaXN0Sm9icxIhLmJlcnRoLmNvbnRyb2wudjEuTGlzdEpvYnNSZXF1ZXN0GiIuYmVydGguY29udHJvbC52MS5MaXN0Sm9ic1Jlc3BvbnNlEk4KB1Nob3dKb2ISIC5iZXJ0aC5jb250cm9sLnYxLlNob3dKb2JSZXF1ZXN0GiEuYmVydGguY29udHJvbC52MS5TaG93Sm9iUmVzcG9uc2USWgoLTGlzdFBsdWdpbnMSJC5iZXJ0aC5jb250cm9sLnYxLkxpc3RQbHVnaW5zUmVxdWVzdBolLmJlcnRoLmNvbnRyb2wudjEuTGlzdFBsdWdpbnNSZXNwb25zZRJUCglHZXREYWVtb24SIi5iZXJ0aC5jb250cm9sLnYxLkdldERhZW1vblJlcXVlc3QaIy5iZXJ0aC5jb250cm9sLnYxLkdldERhZW1vblJlc3BvbnNlElQKCUxpc3RDYWNoZRIiLmJlcnRoLmNvbnRyb2wudjEuTGlzdENhY2hlUmVxdWVzdBojLmJlcnRoLmNvbnRyb2wudjEuTGlzdENhY2hlUmVzcG9uc2USVwoKUHJ1bmVDYWNoZRIjLmJlcnRoLmNvbnRyb2wudjEuUHJ1bmVDYWNoZVJlcXVlc3QaJC5iZXJ0aC5jb250cm9sLnYxLlBydW5lQ2FjaGVSZXNwb25zZRJXCgpDYWNoZVN0YXRzEiMuYmVydGguY29udHJvbC52MS5DYWNoZVN0YXRzUmVxdWVzdBokLmJlcnRoLmNvbnRyb2wudjEuQ2FjaGVTdGF0c1Jlc3BvbnNlYgZwcm90bzM");
 
 /**
  * @generated from message berth.control.v1.Job
@@ -224,7 +222,8 @@ export const CloseJobResponseSchema: GenMessage<CloseJobResponse> = /*@__PURE__*
 /**
  * @generated from message berth.control.v1.ListJobsRequest
  */
-export type ListJobsRequest = Message<"berth.control.v1.ListJobsRequest"> & {};
+export type ListJobsRequest = Message<"berth.control.v1.ListJobsRequest"> & {
+};
 
 /**
  * Describes the message berth.control.v1.ListJobsRequest.
@@ -287,7 +286,8 @@ export const ShowJobResponseSchema: GenMessage<ShowJobResponse> = /*@__PURE__*/
 /**
  * @generated from message berth.control.v1.ListPluginsRequest
  */
-export type ListPluginsRequest = Message<"berth.control.v1.ListPluginsRequest"> & {};
+export type ListPluginsRequest = Message<"berth.control.v1.ListPluginsRequest"> & {
+};
 
 /**
  * Describes the message berth.control.v1.ListPluginsRequest.
@@ -379,7 +379,8 @@ export const RouteSchema: GenMessage<Route> = /*@__PURE__*/
 /**
  * @generated from message berth.control.v1.GetDaemonRequest
  */
-export type GetDaemonRequest = Message<"berth.control.v1.GetDaemonRequest"> & {};
+export type GetDaemonRequest = Message<"berth.control.v1.GetDaemonRequest"> & {
+};
 
 /**
  * Describes the message berth.control.v1.GetDaemonRequest.
@@ -491,7 +492,8 @@ export const CachedImageSchema: GenMessage<CachedImage> = /*@__PURE__*/
 /**
  * @generated from message berth.control.v1.ListCacheRequest
  */
-export type ListCacheRequest = Message<"berth.control.v1.ListCacheRequest"> & {};
+export type ListCacheRequest = Message<"berth.control.v1.ListCacheRequest"> & {
+};
 
 /**
  * Describes the message berth.control.v1.ListCacheRequest.
@@ -589,7 +591,8 @@ export const PruneCacheResponseSchema: GenMessage<PruneCacheResponse> = /*@__PUR
 /**
  * @generated from message berth.control.v1.CacheStatsRequest
  */
-export type CacheStatsRequest = Message<"berth.control.v1.CacheStatsRequest"> & {};
+export type CacheStatsRequest = Message<"berth.control.v1.CacheStatsRequest"> & {
+};
 
 /**
  * Describes the message berth.control.v1.CacheStatsRequest.
@@ -725,7 +728,7 @@ export const ControlService: GenService<{
     methodKind: "unary";
     input: typeof OpenJobRequestSchema;
     output: typeof OpenJobResponseSchema;
-  };
+  },
   /**
    * Opens a job for as long as the caller listens: answers the job once, and closes it when the connection ends,
    * however that comes about. Ends by itself when the job is closed with CloseJob. Errors: as OpenJob.
@@ -736,7 +739,7 @@ export const ControlService: GenService<{
     methodKind: "server_streaming";
     input: typeof HoldJobRequestSchema;
     output: typeof HoldJobResponseSchema;
-  };
+  },
   /**
    * Resolves when nothing of the job is left, or what is left is known. Errors: not_found.
    *
@@ -746,7 +749,7 @@ export const ControlService: GenService<{
     methodKind: "unary";
     input: typeof CloseJobRequestSchema;
     output: typeof CloseJobResponseSchema;
-  };
+  },
   /**
    * @generated from rpc berth.control.v1.ControlService.ListJobs
    */
@@ -754,7 +757,7 @@ export const ControlService: GenService<{
     methodKind: "unary";
     input: typeof ListJobsRequestSchema;
     output: typeof ListJobsResponseSchema;
-  };
+  },
   /**
    * Errors: not_found.
    *
@@ -764,7 +767,7 @@ export const ControlService: GenService<{
     methodKind: "unary";
     input: typeof ShowJobRequestSchema;
     output: typeof ShowJobResponseSchema;
-  };
+  },
   /**
    * @generated from rpc berth.control.v1.ControlService.ListPlugins
    */
@@ -772,7 +775,7 @@ export const ControlService: GenService<{
     methodKind: "unary";
     input: typeof ListPluginsRequestSchema;
     output: typeof ListPluginsResponseSchema;
-  };
+  },
   /**
    * Says who answers. The way to find out whether a daemon runs.
    *
@@ -782,7 +785,7 @@ export const ControlService: GenService<{
     methodKind: "unary";
     input: typeof GetDaemonRequestSchema;
     output: typeof GetDaemonResponseSchema;
-  };
+  },
   /**
    * The images that are kept for jobs to come. Errors of this and the next two: unimplemented when no plugin keeps
    * any, unavailable when the engine is down.
@@ -793,7 +796,7 @@ export const ControlService: GenService<{
     methodKind: "unary";
     input: typeof ListCacheRequestSchema;
     output: typeof ListCacheResponseSchema;
-  };
+  },
   /**
    * Removes images that no live job holds and that are not preloaded. Resolves when they are off the disk. Errors:
    * invalid_argument.
@@ -804,7 +807,7 @@ export const ControlService: GenService<{
     methodKind: "unary";
     input: typeof PruneCacheRequestSchema;
     output: typeof PruneCacheResponseSchema;
-  };
+  },
   /**
    * @generated from rpc berth.control.v1.ControlService.CacheStats
    */
@@ -812,6 +815,7 @@ export const ControlService: GenService<{
     methodKind: "unary";
     input: typeof CacheStatsRequestSchema;
     output: typeof CacheStatsResponseSchema;
-  };
+  },
 }> = /*@__PURE__*/
   serviceDesc(file_berth_control_v1_control, 0);
+
