@@ -22,7 +22,9 @@ test(`uses without repair what daemons and containerds killed at any moment left
   const complete = new Set<number>();
   for (let round = 0; round < rounds; round++) {
     const victim = await startWorking(undo, dir, seed + round, complete);
-    await pause(random(600));
+    // Every other one is killed when it has something to lose.
+    if (round % 2 === 0) await victim.completed;
+    await pause(random(round % 2 === 0 ? 300 : 600));
     const order = random(3);
     if (order === 0) process.kill(victim.containerdPid, "SIGKILL");
     if (order === 0 && random(2) === 0) await pause(random(300));
@@ -78,14 +80,19 @@ async function startWorking(undo: Undo, dir: string, seed: number, complete: Set
   undo.add("the daemon", () => void daemon.kill("SIGKILL"));
   const ended = new Promise<void>((resolve) => daemon.once("exit", () => resolve()));
   const lines = createInterface({ input: daemon.stdout! });
+  let tellCompleted = () => {};
+  const completed = new Promise<void>((resolve) => tellCompleted = resolve);
   const containerdPid = await new Promise<number>((resolve, reject) => {
     lines.on("line", (line) => {
       const [word, number] = line.split(" ");
       if (word === "containerd") resolve(Number(number));
-      else complete.add(Number(number));
+      else {
+        complete.add(Number(number));
+        tellCompleted();
+      }
     });
     void ended.then(() => reject(new Error("the daemon did not begin")));
   });
   const closed = new Promise<void>((resolve) => lines.once("close", resolve));
-  return { process: daemon, containerdPid, ended: Promise.all([ended, closed]) };
+  return { process: daemon, containerdPid, completed, ended: Promise.all([ended, closed]) };
 }

@@ -82,7 +82,11 @@ export class Blobs {
         return waited ? undefined : report({ state: "exists" });
       }
       const key = `${origin} ${blob.digest}`;
-      const bring = (reportToAll: ProgressListener) => this.#bring(blob, context, reportToAll);
+      const bring = async (reportToAll: ProgressListener) => {
+        // Somebody may have brought it since it was looked for.
+        if (await this.#holdRightful(blob, context)) reportToAll({ state: "exists" });
+        else await this.#bring(blob, context, reportToAll);
+      };
       if (await this.#flights.join(key, report, signal, bring)) return;
     }
   }

@@ -97,7 +97,8 @@ export class Unpacker {
   ): Promise<void> {
     const release = await this.#unpacks.take(context.signal);
     try {
-      await this.#unpack(layer, context, limit, report);
+      // Somebody may have unpacked it since it was looked for.
+      if (!await this.#holdUnpacked(layer, context)) await this.#unpack(layer, context, limit, report);
     } finally {
       release();
     }
