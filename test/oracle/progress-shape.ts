@@ -10,8 +10,8 @@ interface Row {
   readonly progress?: string;
 }
 
-/** Docker leaves the one out when the next line comes at once, and waits for what others pull in the meantime. */
-const byChance = ["Verifying Checksum", "Waiting"];
+/** What Docker says of a small layer only now and then: when nothing follows at once, or it pulls something else too. */
+const byChance = ["Downloading", "Verifying Checksum", "Waiting"];
 
 /** What is said of no layer, in order, and of each layer, in order of their first lines, each status once. */
 export function progressShape(rows: readonly object[]): object {
