@@ -79,7 +79,7 @@ async function playPrune(ask: Ask): Promise<void> {
     ask(`prune ${step}`, "POST", `/v1.51/images/prune?${filters({ ...mine, ...value })}`);
   const labels = { "berth-oracle.prune": "1", stage: "one" };
   await load(ask, "prune", ["berth-oracle/prune:1", "localhost/prune:1"], labels);
-  await load(ask, "prune used", ["berth-oracle/kept:1", "localhost/kept:1"], labels);
+  await load(ask, "prune used", ["berth-oracle/kept:1"], labels);
   await ask("create pruned user", "POST", `/v1.51/containers/create?name=${container}`, {
     Image: "berth-oracle/kept:1",
     Cmd: ["true"],

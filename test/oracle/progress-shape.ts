@@ -10,8 +10,8 @@ interface Row {
   readonly progress?: string;
 }
 
-/** Docker leaves it out when the next line comes at once. */
-const byChance = "Verifying Checksum";
+/** What Docker says of a small layer only now and then: when nothing follows at once, or it pulls something else too. */
+const byChance = ["Downloading", "Verifying Checksum", "Waiting"];
 
 /** What is said of no layer, in order, and of each layer, in order of their first lines, each status once. */
 export function progressShape(rows: readonly object[]): object {
@@ -21,7 +21,7 @@ export function progressShape(rows: readonly object[]): object {
     const said = layers.get(row.id) ?? [];
     layers.set(row.id, said);
     const text = textOf(row);
-    if (row.status !== byChance && said.at(-1) !== text) said.push(text);
+    if (!byChance.includes(row.status ?? "") && said.at(-1) !== text) said.push(text);
   }
   return { lines, layers: [...layers.values()] };
 }

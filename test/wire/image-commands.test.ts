@@ -87,6 +87,7 @@ testWithEachCli("draws a pull's bars on a terminal", async (undo, binary) => {
   const digest = await registry.push(image, "app", "1");
   const { docker } = await daemon.job(undo, { binary, image: null });
   const output = await docker.ok(["pull", `${registry.host}/app:1`], { terminal: true, columns: 120 });
+  assert.match(output, /: Waiting/);
   assert.match(output, /Downloading +\[=*> *\]/);
   assert.equal(screenOf(output).filter((line) => line), [
     "1: Pulling from app",
