@@ -103,7 +103,8 @@ function parseFilters(text: string): Record<string, string[]> {
 function filterValues(key: string, value: unknown): string[] {
   if (Array.isArray(value) && value.every((each) => typeof each === "string")) return value;
   if (typeof value === "object" && value !== null && !Array.isArray(value)) {
-    return Object.entries(value).filter(([, wanted]) => wanted === true).map(([name]) => name);
+    // Whatever stands behind a name: Docker looks at the names alone.
+    return Object.keys(value);
   }
   throw invalid(`invalid filters: values of '${key}' are not a list of strings`);
 }

@@ -81,6 +81,11 @@ export interface ImageSource extends SourceManifest {
    * so by itself; it ends early or rejects when it gave up, and asking again helps nobody.
    */
   read(blob: Descriptor, offset: number, signal: AbortSignal): AsyncIterable<Uint8Array>;
+  /**
+   * A file that holds the blob's bytes and that nobody changes any more, when the source has one: a store on the same
+   * host may link to it instead of reading. Its bytes are believed as little as any.
+   */
+  file?(blob: Descriptor): string | undefined;
 }
 
 /**

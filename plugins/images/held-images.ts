@@ -6,7 +6,7 @@ import {
   type IngestObserver,
   type StoredImage,
 } from "./backend.ts";
-import { type CacheKeeper, CacheKeeperToken } from "./cache-keeper.ts";
+import { type CacheKeeper, CacheKeeperToken } from "./cache/keeper.ts";
 import { checkConfigShape } from "./config-shape.ts";
 import { ImageTable, ImageTableToken } from "./image-table.ts";
 import type { Reference } from "./reference.ts";

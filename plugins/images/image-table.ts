@@ -7,7 +7,7 @@ import { internal, notFound } from "../../core/support/errors.ts";
 import type { ImageLookup, ImageUsers } from "../containers/backend.ts";
 import type { StoredImage } from "./backend.ts";
 import { ImageNames, type NameTarget } from "./names.ts";
-import { type Preload, PreloadToken } from "./preload.ts";
+import { type Preload, PreloadToken } from "./preload/preload.ts";
 import {
   familiar,
   isDigest,

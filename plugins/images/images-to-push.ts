@@ -1,3 +1,4 @@
+import type { ApiRequest } from "../../core/kernel/request.ts";
 import { inject } from "../../core/kernel/scope.ts";
 import { invalid } from "../../core/support/errors.ts";
 import type { ImagesToPush, PushTarget } from "../push/backend.ts";
@@ -48,8 +49,8 @@ export class TableImagesToPush implements ImagesToPush {
     };
   }
 
-  credentials({ remote }: PushTarget, header: string | undefined): RegistryCredentials | undefined {
-    return this.#logins.credentialsFor({ "x-registry-auth": header }, remote.registry);
+  credentials({ remote }: PushTarget, headers: ApiRequest["headers"]): RegistryCredentials | undefined {
+    return this.#logins.credentialsFor(headers, remote.registry);
   }
 
   find(name: string): StoredImage {

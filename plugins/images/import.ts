@@ -3,7 +3,7 @@ import { lines, type Reply } from "../../core/kernel/reply.ts";
 import type { ApiRequest } from "../../core/kernel/request.ts";
 import { inject, type Token, token } from "../../core/kernel/scope.ts";
 import { ApiError, invalid } from "../../core/support/errors.ts";
-import { readFile } from "./archive/archived-image.ts";
+import { spooledBlobs } from "./archive/archived-image.ts";
 import { download } from "./archive/download.ts";
 import { type SpooledLayer, spoolLayer } from "./archive/layer-spool.ts";
 import { configDescriptor, layerDescriptor, madeManifest } from "./archive/made-manifest.ts";
@@ -132,13 +132,14 @@ function platformOf(text: string): Platform {
 function sourceOf(layer: SpooledLayer, wish: Wish): ImageSource {
   const bytes = new TextEncoder().encode(JSON.stringify(configOf(layer, wish)));
   const digest = `sha256:${createHash("sha256").update(bytes).digest("hex")}`;
-  const files = new Map([[layer.file.digest, layer.file]]);
+  const layers = spooledBlobs(new Map([[layer.file.digest, layer.file]]));
   const config = configDescriptor({ digest, sizeBytes: bytes.length });
   return {
     ...madeManifest(config, [layerDescriptor(layer.file)]),
-    async *read(blob, offset) {
+    file: layers.file,
+    async *read(blob, offset, signal) {
       if (blob.digest === digest) yield bytes.subarray(offset);
-      else yield* readFile(files, blob, offset);
+      else yield* layers.read(blob, offset, signal);
     },
   };
 }

@@ -1,7 +1,7 @@
 import { type Static, Type } from "typebox";
 import { type Token, token } from "../../core/kernel/scope.ts";
-import { CacheSettings, watermarksOf } from "./cache-settings.ts";
-import { preloadReferences, preloadSettings } from "./preload-settings.ts";
+import { CacheSettings, watermarksOf } from "./cache/settings.ts";
+import { preloadReferences, preloadSettings } from "./preload/settings.ts";
 
 /** What the job-scoped objects of this area read of the `[plugins.images]` table. */
 export const AreaSettings = Type.Object({

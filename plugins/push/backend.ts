@@ -2,6 +2,7 @@
  * What the push area needs from others: a registry's repository to push to (the registry plugin implements it) and
  * the job's images with the names they have there (the images area implements it).
  */
+import type { ApiRequest } from "../../core/kernel/request.ts";
 import { type Token, token } from "../../core/kernel/scope.ts";
 import type { Descriptor, RegistryCredentials, RemoteReference, StoredImage } from "../images/backend.ts";
 
@@ -90,8 +91,8 @@ export interface ImagesToPush {
    * @param tag replaces the one in the name; may be empty
    */
   target(name: string, tag: string): PushTarget;
-  /** What the job shows to the target's registry, from the request's `X-Registry-Auth`. */
-  credentials(target: PushTarget, header: string | undefined): RegistryCredentials | undefined;
+  /** What the job shows to the target's registry: what the request's headers say, else what it logged in with. */
+  credentials(target: PushTarget, headers: ApiRequest["headers"]): RegistryCredentials | undefined;
   /** The image that a reference means, with `latest` for a missing tag. Errors: `not-found` in Docker's words. */
   find(name: string): StoredImage;
   /** All images of the job. */

@@ -23,7 +23,7 @@ interface Wish {
   readonly target: PushTarget;
   /** One platform alone, without the index. */
   readonly alone: boolean;
-  readonly authorization: string | undefined;
+  readonly headers: ApiRequest["headers"];
   readonly signal: AbortSignal;
 }
 
@@ -57,8 +57,7 @@ export class PushRequests {
     const platform = version.atLeast("1.46") ? platformOf(query.text("platform")) : undefined;
     const reference = `${target.name}:${target.tag ?? "latest"}`;
     if (platform) checkPlatform(this.#images.find(reference), reference, platform);
-    const authorization = headers["x-registry-auth"];
-    return lines(this.#push({ target, alone: platform !== undefined, authorization, signal }));
+    return lines(this.#push({ target, alone: platform !== undefined, headers, signal }));
   }
 
   /** Waits for what the job's end broke off: uploads are taken back. */
@@ -70,7 +69,7 @@ export class PushRequests {
     const { target, signal } = wish;
     yield { status: `The push refers to repository [${target.fullName}]` };
     const wanted = wantedOf(target);
-    const credentials = this.#images.credentials(target, wish.authorization);
+    const credentials = this.#images.credentials(target, wish.headers);
     const repository = this.#registries.repository(target.remote, credentials);
     await repository.reach(signal);
     const run: PushRun = {

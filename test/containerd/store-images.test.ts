@@ -1,10 +1,13 @@
-import { readdir, readFile } from "node:fs/promises";
+import { randomBytes } from "node:crypto";
+import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import type { ApiError } from "../../core/support/errors.ts";
 import { ContainerdConnection, underLease } from "../../plugins/containerd/connection.ts";
 import { chainIds, rootChainId } from "../../plugins/containerd/images/chain-id.ts";
 import { cacheLeaseId } from "../../plugins/containerd/images/shared-images.ts";
 import { jobLeaseId } from "../../plugins/containerd/lease.ts";
-import { imageOf, layerOf, sha256 } from "../contract/image-store-fixtures.ts";
+import type { Descriptor } from "../../plugins/images/backend.ts";
+import { imageOf, layerOf, plainLayer, sha256, tarOf } from "../contract/image-store-fixtures.ts";
 import { assert, eventually, rejection, test } from "../support/test.ts";
 import { gzipBomb } from "./store-bombs.ts";
 import { contents } from "./store-contents.ts";
@@ -29,6 +32,31 @@ test("shows a container the files of all layers, less those a later one deleted"
   assert.is(await readFile(`${bottom}/etc/kept`, "utf8"), "below");
   assert.is(await readFile(`${top}/etc/new`, "utf8"), "above");
   assert.ok((await readdir(`${top}/etc`)).includes("gone"));
+});
+
+test("links to a file that a source has, reads nothing of it, and believes it no more than other bytes", async (undo) => {
+  const connection = await privateContainerd(undo);
+  const { store } = (await TestStores.open(undo, connection)).job("one");
+  const layer = plainLayer(await tarOf({ "noise": randomBytes(2_000_000) }));
+  const directory = await mkdtemp(join(dirname(connection.address), "spool-"));
+  const file = join(directory, "layer");
+  const source = Object.assign(imageOf([layer], undefined), {
+    file: ({ digest }: Descriptor) => digest === layer.descriptor.digest ? file : undefined,
+  });
+  await writeFile(file, Buffer.alloc(layer.blob.length));
+  assert.match(
+    (await rejection(store.ingest(source, quiet, never))).message,
+    "other bytes than its digest says",
+  );
+  await rm(file);
+  await writeFile(file, layer.blob);
+  const image = await store.ingest(source, quiet, never);
+  assert.not(source.reads.includes(layer.descriptor.digest));
+  await rm(directory, { recursive: true });
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of store.read(image.layers[0]!, 0, never)) chunks.push(chunk);
+  assert.is(sha256(Buffer.concat(chunks)), layer.descriptor.digest);
+  assert.equal((await contents(connection)).writes, []);
 });
 
 test("keeps an image while a job or the cache holds it, and not a moment longer", async (undo) => {

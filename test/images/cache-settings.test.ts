@@ -2,7 +2,7 @@
 import { planPlugins } from "../../core/kernel/plan.ts";
 import { DaemonToken, JobToken } from "../../core/kernel/tokens.ts";
 import { ImageCacheToken, ImageStoreToken, RegistriesToken } from "../../plugins/images/backend.ts";
-import { watermarksOf } from "../../plugins/images/cache-settings.ts";
+import { watermarksOf } from "../../plugins/images/cache/settings.ts";
 import images from "../../plugins/images/plugin.ts";
 import type { PluginSettings } from "../../plugins/images/settings.ts";
 import { assert, test } from "../support/test.ts";

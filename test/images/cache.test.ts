@@ -2,10 +2,10 @@
 import type { Undo } from "../../core/support/undo.ts";
 import { unavailable } from "../../core/support/errors.ts";
 import type { CachedImage } from "../../plugins/images/backend.ts";
-import { KeptCache } from "../../plugins/images/cache-admin.ts";
-import { CacheKeeper } from "../../plugins/images/cache-keeper.ts";
-import type { Watermarks } from "../../plugins/images/cache-settings.ts";
-import { oldestFor, totalBytes, uniqueBytes } from "../../plugins/images/cache-sizes.ts";
+import { KeptCache } from "../../plugins/images/cache/admin.ts";
+import { CacheKeeper } from "../../plugins/images/cache/keeper.ts";
+import type { Watermarks } from "../../plugins/images/cache/settings.ts";
+import { oldestFor, totalBytes, uniqueBytes } from "../../plugins/images/cache/sizes.ts";
 import { HeldImages } from "../../plugins/images/held-images.ts";
 import { imageOf, layerOf } from "../contract/image-store-fixtures.ts";
 import { facts } from "../support/facts.ts";

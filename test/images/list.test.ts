@@ -63,6 +63,8 @@ test("filters images as Docker does", async (undo) => {
   assert.equal(ids({ reference: ["*:2"] }), [young]);
   assert.equal(ids({ reference: ["registry.test/*/app"] }), [young]);
   assert.equal(ids({ reference: ["*/app"] }), []);
+  // Of the older form Docker looks at the names alone.
+  assert.equal(ids({ reference: { "app:1": false } }), [old]);
 });
 
 test("tells what an image shares with the job's other images when asked", async (undo) => {

@@ -41,6 +41,19 @@ test("docker login makes the job's requests without credentials come in that nam
   await job.docker.run(["logout", host]);
 });
 
+test("what a request brings for several registries counts for its own, in a pull and in a push", async (undo) => {
+  const { host, image } = await privateImage(undo);
+  const { socketPath } = await daemon.job(undo, { image: null });
+  const credentials = { username: registryUser, password: registryPassword };
+  const config = { [host]: credentials, "other.example": { username: "other", password: "other" } };
+  const headers = { "X-Registry-Config": Buffer.from(JSON.stringify(config)).toString("base64url") };
+  const pulled = await pull(socketPath, image, headers);
+  assert.is(pulled.status, 200, pulled.text);
+  const push = `/images/${image}/push?tag=1`;
+  assert.match((await call(socketPath, "POST", push)).text, /no basic auth credentials/);
+  assert.match((await call(socketPath, "POST", push, { headers })).text, /1: digest: sha256:[0-9a-f]{64}/);
+});
+
 test("a wrong password is refused, kept by nobody and written nowhere", async (undo) => {
   const { host, image } = await privateImage(undo);
   const { socketPath, docker } = await daemon.job(undo, { image: null });

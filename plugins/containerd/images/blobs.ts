@@ -1,3 +1,4 @@
+import { stat } from "node:fs/promises";
 import { pause } from "../../../core/support/deadline.ts";
 import { invalid } from "../../../core/support/errors.ts";
 import type { Descriptor, ImageSource } from "../../images/backend.ts";
@@ -139,8 +140,11 @@ export class Blobs {
     const present = await this.#holdPresent(blob.digest, leaseId);
     const labels = servedRecord(source, present);
     const batches = () => this.#read(blob, context, report);
-    const written = !present &&
-      await writeBlob(this.#connection, { descriptor: blob, labels, leaseId, batches: batches() }, signal);
+    const fresh = async () => {
+      const file = await fileOf(source, blob);
+      return { descriptor: blob, labels, leaseId, batches: batches(), file };
+    };
+    const written = !present && await writeBlob(this.#connection, await fresh(), signal);
     if (!written) {
       // There already, by another source: this one proves that it has the bytes.
       await verify(batches(), blob.digest);
@@ -188,6 +192,13 @@ export class Blobs {
     await this.#connection.leases.addResource({ id: leaseId, resource: contentResource(digest) });
     return this.info(digest);
   }
+}
+
+/** The source's file of the blob, unless it is of another size: reading it tells what is wrong. */
+async function fileOf(source: ImageSource, blob: Descriptor): Promise<string | undefined> {
+  const path = source.file?.(blob);
+  const isWhole = path !== undefined && (await stat(path)).size === blob.sizeBytes;
+  return isWhole ? path : undefined;
 }
 
 function checkSize(blob: Descriptor, info: Info): void {

@@ -1,4 +1,4 @@
-import { type FileHandle, open, readdir, readFile } from "node:fs/promises";
+import { type FileHandle, link, open, readdir, readFile, rename } from "node:fs/promises";
 import { join } from "node:path";
 import { type ContainerdConnection, underLease } from "../connection.ts";
 import { WriteAction } from "../gen/content_pb.ts";
@@ -19,9 +19,9 @@ export const isForFile = (sizeBytes: number): boolean =>
   sizeBytes >= smallestFileBytes && sizeBytes <= largestFileBytes;
 
 /**
- * Writes the bytes into the file of containerd's unfinished write, and has containerd take up the write where the file
- * ends, as it does after its own restart: it reads the file and checks the digest. Less than half of the processor
- * time that sending takes, measured.
+ * Writes the bytes into the file of containerd's unfinished write, or puts a link to a file that holds them in its
+ * place, and has containerd take up the write where the file ends, as it does after its own restart: it reads the file
+ * and checks the digest. Less than half of the processor time that sending takes, measured.
  *
  * @param ingestDir where the private containerd keeps unfinished writes
  */
@@ -29,7 +29,7 @@ export async function writeFile(
   { content }: ContainerdConnection,
   ingestDir: string,
   ref: string,
-  { descriptor, labels, leaseId, batches }: NewBlob,
+  { descriptor, labels, leaseId, batches, file: source }: NewBlob,
   signal: AbortSignal,
 ): Promise<void> {
   const expected = descriptor.digest;
@@ -38,11 +38,9 @@ export async function writeFile(
   // Without the signal: a write that is cut may leave files, and neither call takes long.
   const options = underLease(leaseId);
   for await (const _ of content.write(each([stat]), options));
+  const isLinked = source !== undefined && await linkTo(source, await dataOf(ingestDir, ref));
   await withData(ingestDir, ref, async (file) => {
-    for await (const batch of batches) {
-      signal.throwIfAborted();
-      await writeAll(file, batch);
-    }
+    if (!isLinked) await writeBatches(file, batches, signal);
     await file.datasync();
   });
   signal.throwIfAborted();
@@ -56,6 +54,30 @@ export async function writeFile(
  */
 export function syncData(ingestDir: string, ref: string): Promise<void> {
   return withData(ingestDir, ref, (file) => file.datasync());
+}
+
+/** Puts a link to the source in a file's place. False when the two lie on different file systems. */
+async function linkTo(source: string, path: string): Promise<boolean> {
+  const beside = `${path}.link`;
+  try {
+    await link(source, beside);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "EXDEV") return false;
+    throw error;
+  }
+  await rename(beside, path);
+  return true;
+}
+
+async function writeBatches(
+  file: FileHandle,
+  batches: AsyncIterable<Batch>,
+  signal: AbortSignal,
+): Promise<void> {
+  for await (const batch of batches) {
+    signal.throwIfAborted();
+    await writeAll(file, batch);
+  }
 }
 
 /** A full disk may take a part and then refuse. */

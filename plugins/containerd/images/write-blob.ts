@@ -17,6 +17,8 @@ export interface NewBlob {
   readonly leaseId: string;
   /** The bytes, as many as the descriptor says; throwing abandons the write. */
   readonly batches: AsyncIterable<Batch>;
+  /** A file of this host that holds the bytes and that nobody changes any more: it may be linked to instead. */
+  readonly file?: string;
 }
 
 /** Prefix of the names of unfinished writes, so that those a killed daemon left can be told. */

@@ -1,5 +1,5 @@
 import { invalid } from "../../../core/support/errors.ts";
-import type { Descriptor, ImageSource, Platform } from "../backend.ts";
+import type { ImageSource, Platform } from "../backend.ts";
 import { readFrom } from "./spool.ts";
 import type { SpooledFile } from "./spool-file.ts";
 
@@ -16,13 +16,16 @@ export interface WantedPlatform {
   readonly asked: boolean;
 }
 
-/** The bytes of a blob from its spooled file. */
-export async function* readFile(
+/** How a source gives the blobs that were spooled. */
+export function spooledBlobs(
   files: ReadonlyMap<string, SpooledFile>,
-  blob: Descriptor,
-  offset: number,
-): AsyncIterable<Uint8Array> {
-  const file = files.get(blob.digest);
-  if (!file) throw invalid(`the archive does not have the blob ${blob.digest}`);
-  if (offset < file.sizeBytes) yield* readFrom(file, offset);
+): Required<Pick<ImageSource, "read" | "file">> {
+  return {
+    file: ({ digest }) => files.get(digest)?.path,
+    async *read({ digest }, offset) {
+      const file = files.get(digest);
+      if (!file) throw invalid(`the archive does not have the blob ${digest}`);
+      if (offset < file.sizeBytes) yield* readFrom(file, offset);
+    },
+  };
 }

@@ -1,9 +1,8 @@
 /** The images in an archive: `docker save`'s format, and OCI layouts. */
 import { invalid } from "../../../core/support/errors.ts";
-import type { Descriptor } from "../backend.ts";
 import { formatPlatform } from "../platform.ts";
 import { familiar, parseReference } from "../reference.ts";
-import { type ArchivedImage, readFile, type WantedPlatform } from "./archived-image.ts";
+import { type ArchivedImage, spooledBlobs, type WantedPlatform } from "./archived-image.ts";
 import { metadataLimitBytes, mostImages } from "./limits.ts";
 import { configDescriptor, layerDescriptor, madeManifest } from "./made-manifest.ts";
 import { ociImages } from "./oci-layout.ts";
@@ -75,7 +74,7 @@ function dockerImage(archive: Archive, entry: unknown): { config: SpooledFile; i
   const files = new Map([config, ...layers].map((file) => [file.digest, file]));
   const source = {
     ...madeManifest(configDescriptor(config), layers.map(layerDescriptor)),
-    read: (blob: Descriptor, offset: number) => readFile(files, blob, offset),
+    ...spooledBlobs(files),
   };
   return { config, image: { names: (RepoTags ?? []) as string[], source } };
 }

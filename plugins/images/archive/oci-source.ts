@@ -1,6 +1,6 @@
 import { invalid } from "../../../core/support/errors.ts";
 import type { ImageSource, SourceManifest } from "../backend.ts";
-import { readFile } from "./archived-image.ts";
+import { spooledBlobs } from "./archived-image.ts";
 import {
   descriptors,
   type LayoutDocuments,
@@ -29,7 +29,7 @@ export async function sourceOf(
     ...main,
     ...(around && { index: around.index.document }),
     ...(attestations.length > 0 && { attestations }),
-    read: (blob, offset) => readFile(files, blob, offset),
+    ...spooledBlobs(files),
   };
 }
 

@@ -1,17 +1,17 @@
 import { mkdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import type { DaemonFacts } from "../../core/kernel/plugin.ts";
-import { type Managed, type Token, token } from "../../core/kernel/scope.ts";
-import { readJson, writeAtomically } from "../../core/support/atomic-file.ts";
-import { pause } from "../../core/support/deadline.ts";
-import { messageOf } from "../../core/support/errors.ts";
-import { Turns } from "../../core/support/turns.ts";
-import type { ImageCache, Registries, RegistryCredentials, StoredImage } from "./backend.ts";
-import type { CacheKeeper } from "./cache-keeper.ts";
-import { hostPlatform } from "./platform.ts";
-import { readCredentials } from "./preload-credentials.ts";
-import { namesOf, remoteOf } from "./remote.ts";
-import { familiar, type Reference } from "./reference.ts";
+import type { DaemonFacts } from "../../../core/kernel/plugin.ts";
+import { type Managed, type Token, token } from "../../../core/kernel/scope.ts";
+import { readJson, writeAtomically } from "../../../core/support/atomic-file.ts";
+import { pause } from "../../../core/support/deadline.ts";
+import { messageOf } from "../../../core/support/errors.ts";
+import { Turns } from "../../../core/support/turns.ts";
+import type { ImageCache, Registries, RegistryCredentials, StoredImage } from "../backend.ts";
+import type { CacheKeeper } from "../cache/keeper.ts";
+import { hostPlatform } from "../platform.ts";
+import { readCredentials } from "./credentials.ts";
+import { namesOf, remoteOf } from "../remote.ts";
+import { familiar, type Reference } from "../reference.ts";
 
 /** An image that every job has from its start, with the names it has there. */
 export interface PreloadedImage {

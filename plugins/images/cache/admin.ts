@@ -1,9 +1,9 @@
-import { inject } from "../../core/kernel/scope.ts";
-import { invalid } from "../../core/support/errors.ts";
-import type { CacheAdmin, CacheEntry, CacheFigures, PruneWish } from "../control/backend.ts";
-import { type CachedImage, type ImageCache, ImageCacheToken } from "./backend.ts";
-import { type CacheKeeper, CacheKeeperToken, type Choice, type Eviction } from "./cache-keeper.ts";
-import { inOrder, oldestFor, removable, totalBytes, uniqueBytes } from "./cache-sizes.ts";
+import { inject } from "../../../core/kernel/scope.ts";
+import { invalid } from "../../../core/support/errors.ts";
+import type { CacheAdmin, CacheEntry, CacheFigures, PruneWish } from "../../control/backend.ts";
+import { type CachedImage, type ImageCache, ImageCacheToken } from "../backend.ts";
+import { type CacheKeeper, CacheKeeperToken, type Choice, type Eviction } from "./keeper.ts";
+import { inOrder, oldestFor, removable, totalBytes, uniqueBytes } from "./sizes.ts";
 
 /** The cache as operators see it, for the control API. */
 export class KeptCache implements CacheAdmin {

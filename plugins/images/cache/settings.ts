@@ -1,5 +1,5 @@
 import { type Static, Type } from "typebox";
-import { type Token, token } from "../../core/kernel/scope.ts";
+import { type Token, token } from "../../../core/kernel/scope.ts";
 
 /** `[plugins.images.cache]`: when images that no job holds are evicted. */
 export const CacheSettings = Type.Object({

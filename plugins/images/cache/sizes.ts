@@ -1,5 +1,5 @@
 /** What cached images take on disk, and which of them to remove for so much room. Pure: counts what it is given. */
-import type { CachedImage } from "./backend.ts";
+import type { CachedImage } from "../backend.ts";
 
 /** Disk space of images together, in bytes: pieces that they share count once. */
 export function totalBytes(images: readonly CachedImage[]): number {

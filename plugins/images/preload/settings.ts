@@ -1,7 +1,7 @@
 import { isAbsolute } from "node:path";
 import { Type } from "typebox";
-import { messageOf } from "../../core/support/errors.ts";
-import { parseReference, type Reference, refuseAmbiguous, withDefaultTag } from "./reference.ts";
+import { messageOf } from "../../../core/support/errors.ts";
+import { parseReference, type Reference, refuseAmbiguous, withDefaultTag } from "../reference.ts";
 
 /** The keys of `[plugins.images]` that say what every job has from its start. */
 export const preloadSettings = {

@@ -1,9 +1,9 @@
 import { readFile } from "node:fs/promises";
-import { messageOf } from "../../core/support/errors.ts";
-import type { RegistryCredentials } from "./backend.ts";
-import { readEntry } from "./credentials.ts";
-import { registryOfAddress } from "./remote.ts";
-import type { Settings } from "./settings.ts";
+import { messageOf } from "../../../core/support/errors.ts";
+import type { RegistryCredentials } from "../backend.ts";
+import { readEntry } from "../credentials.ts";
+import { registryOfAddress } from "../remote.ts";
+import type { Settings } from "../settings.ts";
 
 /** What a file in the format of docker's config.json says of each registry. */
 export type CredentialsByRegistry = (registry: string) => RegistryCredentials | undefined;

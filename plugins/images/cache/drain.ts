@@ -1,6 +1,6 @@
-import type { CachedImage, CacheDisk } from "./backend.ts";
-import type { Watermarks } from "./cache-settings.ts";
-import { totalBytes } from "./cache-sizes.ts";
+import type { CachedImage, CacheDisk } from "../backend.ts";
+import type { Watermarks } from "./settings.ts";
+import { totalBytes } from "./sizes.ts";
 
 /** How full a file system is, as `df` shows it. */
 export const usedPercent = ({ usedBytes, availableBytes }: CacheDisk): number =>

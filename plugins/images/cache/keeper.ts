@@ -1,12 +1,12 @@
-import type { DaemonFacts } from "../../core/kernel/plugin.ts";
-import { inject, type Managed, type Token, token } from "../../core/kernel/scope.ts";
-import { DaemonToken } from "../../core/kernel/tokens.ts";
-import { messageOf } from "../../core/support/errors.ts";
-import { Turns } from "../../core/support/turns.ts";
-import { type CachedImage, type CacheDisk, type ImageCache, ImageCacheToken } from "./backend.ts";
-import { Drain, usedPercent } from "./cache-drain.ts";
-import { type Watermarks, WatermarksToken } from "./cache-settings.ts";
-import { oldestFor } from "./cache-sizes.ts";
+import type { DaemonFacts } from "../../../core/kernel/plugin.ts";
+import { inject, type Managed, type Token, token } from "../../../core/kernel/scope.ts";
+import { DaemonToken } from "../../../core/kernel/tokens.ts";
+import { messageOf } from "../../../core/support/errors.ts";
+import { Turns } from "../../../core/support/turns.ts";
+import { type CachedImage, type CacheDisk, type ImageCache, ImageCacheToken } from "../backend.ts";
+import { Drain, usedPercent } from "./drain.ts";
+import { type Watermarks, WatermarksToken } from "./settings.ts";
+import { oldestFor } from "./sizes.ts";
 
 /** Daemon-scoped; the objects of this area take it from each other. */
 export const CacheKeeperToken: Token<CacheKeeper> = token("images.cache-keeper");
