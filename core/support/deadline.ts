@@ -55,3 +55,19 @@ export function abortable<T>(work: PromiseLike<T>, signal?: AbortSignal): Promis
     work.then(settle(resolve), settle(reject));
   });
 }
+
+/**
+ * A signal that fires so many milliseconds after another one did, for what is better ended than cut. Whoever made it
+ * calls `release` when the work is over.
+ */
+export function delayed(signal: AbortSignal, graceMs: number): { signal: AbortSignal; release: () => void } {
+  const late = new AbortController();
+  const begin = () => void pause(graceMs, late.signal).then(() => late.abort(signal.reason));
+  if (signal.aborted) begin();
+  else signal.addEventListener("abort", begin, { once: true });
+  const release = () => {
+    signal.removeEventListener("abort", begin);
+    late.abort();
+  };
+  return { signal: late.signal, release };
+}

@@ -2,6 +2,7 @@
  * One upload that a registry has open: where it goes on, and how far it is. Every answer may name another address
  * for the next request. Source: OCI distribution spec 1.1, "Pushing a blob in chunks".
  */
+import { delayed } from "../../core/support/deadline.ts";
 import { internal, invalid } from "../../core/support/errors.ts";
 import type { Session } from "./session.ts";
 import type { StreamedBody } from "./send-body.ts";
@@ -9,6 +10,9 @@ import { type Answer, type Exchange, parseUrl } from "./transport.ts";
 import type { Settings } from "./settings.ts";
 import { pushRefusal } from "./upload-refusal.ts";
 import type { RetrySettings } from "./upload-retries.ts";
+
+/** How long a registry may take to open an upload that nobody wants any more, in milliseconds. */
+const openGraceMs = 2_000;
 
 /** How long taking an upload back may take, in milliseconds. */
 const cancelTimeoutMs = 5_000;
@@ -58,13 +62,37 @@ export class UploadPlace {
 
   /** Opens an upload. */
   static async open(parts: UploadParts, uploads: URL, signal: AbortSignal): Promise<UploadPlace> {
-    const headers = { "content-type": "application/octet-stream" };
-    const answer = await parts.session.request({ method: "POST", url: uploads, headers, body: "", signal });
-    return UploadPlace.of(parts, await accepted(answer, [202]));
+    const { place } = await UploadPlace.ask(parts, uploads, signal);
+    if (!place) throw internal(`${uploads.host} answered 201 to a request for an upload`);
+    return place;
+  }
+
+  /**
+   * Asks for an upload, or for a blob to be mounted: then there may be no upload. Not cut when the signal fires: an
+   * upload whose address is not known cannot be taken back.
+   */
+  static async ask(
+    parts: UploadParts,
+    url: URL,
+    signal: AbortSignal,
+  ): Promise<{ answer: Answer; place?: UploadPlace }> {
+    signal.throwIfAborted();
+    const cut = delayed(signal, openGraceMs);
+    try {
+      const headers = { "content-type": "application/octet-stream" };
+      const request = { method: "POST", url, headers, body: "", signal: cut.signal } as const;
+      const answer = await accepted(await parts.session.request(request), [201, 202]);
+      const place = answer.status === 202 ? UploadPlace.#of(parts, answer) : undefined;
+      if (signal.aborted) await place?.cancel();
+      signal.throwIfAborted();
+      return { answer, place };
+    } finally {
+      cut.release();
+    }
   }
 
   /** The upload that an answer says was opened. */
-  static of(parts: UploadParts, answer: Answer): UploadPlace {
+  static #of(parts: UploadParts, answer: Answer): UploadPlace {
     const least = Number(answer.headers["oci-chunk-min-length"] ?? 0);
     const leastPieceBytes = Number.isSafeInteger(least) && least > 0 ? least : 0;
     return new UploadPlace(parts, nextAddress(answer), leastPieceBytes);

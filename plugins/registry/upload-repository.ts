@@ -92,14 +92,10 @@ export class HttpPushRepository implements PushRepository {
     const url = this.#address("blobs/uploads/");
     url.searchParams.set("mount", digest);
     url.searchParams.set("from", from);
-    const answer = await session.request({ method: "POST", url, headers: {}, body: "", signal });
-    await accepted(answer, [201, 202]);
-    if (answer.status === 202) {
-      await UploadPlace.of(this.#target(session), answer).cancel();
-      return false;
-    }
-    checkDigest(answer, digest);
-    return true;
+    const { answer, place } = await UploadPlace.ask(this.#target(session), url, signal);
+    if (!place) return checkDigest(answer, digest), true;
+    await place.cancel();
+    return false;
   }
 
   #mountingFrom(from: string): Session {

@@ -1,4 +1,4 @@
-import { abortable, DeadlineExceeded, pause, within } from "../../core/support/deadline.ts";
+import { abortable, DeadlineExceeded, delayed, pause, within } from "../../core/support/deadline.ts";
 import { assert, rejection, test } from "../support/test.ts";
 
 const gone = new Error("gone");
@@ -37,4 +37,16 @@ test("a pause ends early when the signal fires, and never rejects", async () => 
   abort.abort(gone);
   await paused;
   await pause(60_000, AbortSignal.abort(gone));
+});
+
+test("a delayed signal fires so long after the other, with its reason, unless the work is over before", async () => {
+  const abort = new AbortController();
+  const [late, over] = [delayed(abort.signal, 10), delayed(abort.signal, 60_000)];
+  const fired = new Promise((resolve) => late.signal.addEventListener("abort", resolve));
+  abort.abort(gone);
+  assert.not(late.signal.aborted);
+  await fired;
+  assert.is(late.signal.reason, gone);
+  over.release();
+  late.release();
 });

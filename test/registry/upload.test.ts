@@ -233,6 +233,19 @@ test("an upload whose signal fires is taken back", async (undo) => {
   await eventually("the upload to be gone", () => server.uploads.size === 0);
 });
 
+test("an upload that is opened while the signal fires is taken back", async (undo) => {
+  const server = await startUploadServer(undo);
+  const controller = new AbortController();
+  server.answer = (request) => {
+    if (request.method === "POST") controller.abort(new Error("the client is gone"));
+    return false;
+  };
+  const uploading = repositoryOf(undo, server).uploadBlob(uploadOf(large).upload, controller.signal);
+  assert.is((await rejection(uploading)).message, "the client is gone");
+  assert.ok(server.log.some((line) => line.startsWith("DELETE")));
+  assert.is(server.uploads.size, 0);
+});
+
 test("a source that breaks is tried again, and one that lies is refused", async (undo) => {
   const server = await startUploadServer(undo);
   const repository = repositoryOf(undo, server);

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { Code } from "@connectrpc/connect";
-import { pause } from "../../../core/support/deadline.ts";
+import { delayed } from "../../../core/support/deadline.ts";
 import type { Descriptor } from "../../images/backend.ts";
 import { type ContainerdConnection, underLease } from "../connection.ts";
 import { codeOf, isAlreadyThere, unlessMissing } from "../errors.ts";
@@ -68,9 +68,7 @@ async function writeMessages(
   signal: AbortSignal,
 ): Promise<void> {
   const source: { failure?: { readonly error: unknown } } = {};
-  const cut = new AbortController();
-  const end = () => void pause(endMs, cut.signal).then(() => cut.abort(signal.reason));
-  signal.addEventListener("abort", end, { once: true });
+  const cut = delayed(signal, endMs);
   const isLarge = blob.descriptor.sizeBytes > largestFileBytes;
   const sync = () => isLarge && ingestDir !== undefined ? syncData(ingestDir, ref) : undefined;
   try {
@@ -81,8 +79,7 @@ async function writeMessages(
   } catch (error) {
     throw source.failure?.error ?? error;
   } finally {
-    signal.removeEventListener("abort", end);
-    cut.abort();
+    cut.release();
   }
   if (source.failure) throw source.failure.error;
 }
