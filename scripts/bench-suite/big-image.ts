@@ -26,21 +26,19 @@ export async function manyImagesArchive(name: string, count: number): Promise<Bu
   return await archiveOf(images.map((image, index) => ({ ...image, tags: [`${name}:${index}`] })));
 }
 
-/** The archive that `docker load` takes. */
+/** The archive that `docker load` takes, its files named as `docker save` does since Docker 25. */
 export async function archiveOf(images: readonly BuiltImage[]): Promise<Buffer> {
   const files = new Map<string, Buffer>();
-  const manifest = images.map(({ tags, config, layers }) => {
-    const add = (bytes: Buffer, suffix: string) => {
-      const path = digestOf(bytes).slice(7) + suffix;
-      files.set(path, bytes);
-      return path;
-    };
-    return {
-      Config: add(config, ".json"),
-      RepoTags: tags,
-      Layers: layers.map((layer) => add(layer, "/layer.tar")),
-    };
-  });
+  const add = (bytes: Buffer) => {
+    const path = `blobs/${digestOf(bytes).replace(":", "/")}`;
+    files.set(path, bytes);
+    return path;
+  };
+  const manifest = images.map(({ tags, config, layers }) => ({
+    Config: add(config),
+    RepoTags: tags,
+    Layers: layers.map(add),
+  }));
   return await tarOf([...files, ["manifest.json", Buffer.from(JSON.stringify(manifest))]]);
 }
 

@@ -20,8 +20,10 @@ export async function fetchAndUnpack(
   const failed = new AbortController();
   const together = { ...context, signal: AbortSignal.any([context.signal, failed.signal]) };
   layers.forEach(({ blob }) => observe(blob, { state: "waiting" }));
-  tellQueue(layers, settings.concurrentLayers, observe);
-  const fetched = startFetching(layers, together, shared, new Slots(settings.concurrentLayers), observe);
+  // Files are there already: containerd checks one while it unpacks the one before, and would do neither faster.
+  const atOnce = context.source.file ? 1 : settings.concurrentLayers;
+  tellQueue(layers, atOnce, observe);
+  const fetched = startFetching(layers, together, shared, new Slots(atOnce), observe);
   for (const fetching of fetched.values()) fetching.catch((error) => failed.abort(error));
   const budget = new ImageBudget(settings);
   try {
