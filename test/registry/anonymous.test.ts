@@ -1,6 +1,7 @@
 import type { Undo } from "../../core/support/undo.ts";
 import { assert, rejection, test } from "../support/test.ts";
-import { client, type Handle, never, nothingKnown, serve, whole } from "./client.ts";
+import { client, never, nothingKnown, whole } from "./client.ts";
+import { type Handle, serve } from "../support/http-server.ts";
 import { layer, manifest, platform, registryOf } from "./manifests.ts";
 
 const image = manifest([layer("bytes")]);

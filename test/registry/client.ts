@@ -1,6 +1,4 @@
-/** The registry client as the plugin makes it, with short times, and small servers to point it at. */
-import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
-import type { AddressInfo, Server } from "node:net";
+/** The registry client as the plugin makes it, with short times. */
 import { checkSettings } from "../../core/kernel/settings.ts";
 import { silent } from "../../core/support/logger.ts";
 import type { Undo } from "../../core/support/undo.ts";
@@ -33,25 +31,6 @@ export function client(
   const network = new Network(all, environment);
   undo.add("client", () => network.close());
   return new HttpRegistries(network, all, log);
-}
-
-export type Handle = (request: IncomingMessage, response: ServerResponse) => void;
-
-/** Serves on a free loopback port until the test ends; returns `127.0.0.1:PORT`. */
-export function serve(undo: Undo, handle: Handle): Promise<string> {
-  return listen(undo, createServer(handle));
-}
-
-type Closable = Server & { closeAllConnections(): void };
-
-/** Listens on a free loopback port until the test ends; returns `127.0.0.1:PORT`. */
-export async function listen(undo: Undo, server: Closable): Promise<string> {
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  undo.add("server", () => {
-    server.closeAllConnections();
-    return new Promise((resolve) => server.close(resolve));
-  });
-  return `127.0.0.1:${(server.address() as AddressInfo).port}`;
 }
 
 /** All bytes of a blob. */

@@ -1,7 +1,8 @@
 import type { ApiError } from "../../core/support/errors.ts";
 import type { Undo } from "../../core/support/undo.ts";
 import { assert, rejection, test } from "../support/test.ts";
-import { client, type Handle, never, serve } from "./client.ts";
+import { client, never } from "./client.ts";
+import { type Handle, serve } from "../support/http-server.ts";
 import {
   attestationEntry,
   digestOf,

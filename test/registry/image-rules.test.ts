@@ -1,6 +1,7 @@
 import type { Undo } from "../../core/support/undo.ts";
 import { assert, rejection, test } from "../support/test.ts";
-import { client, never, nothingKnown, serve } from "./client.ts";
+import { client, never, nothingKnown } from "./client.ts";
+import { serve } from "../support/http-server.ts";
 import {
   answer,
   attestationEntry,

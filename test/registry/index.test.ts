@@ -1,5 +1,6 @@
 import { assert, rejection, test } from "../support/test.ts";
-import { client, never, nothingKnown, serve, whole } from "./client.ts";
+import { client, never, nothingKnown, whole } from "./client.ts";
+import { serve } from "../support/http-server.ts";
 import {
   answer,
   attestationEntry,

@@ -1,6 +1,6 @@
 /** Manifests and indexes as registries serve them, and a registry that serves them. */
 import { createHash } from "node:crypto";
-import type { Handle } from "./client.ts";
+import type { Handle } from "../support/http-server.ts";
 
 export const manifestType = "application/vnd.oci.image.manifest.v1+json";
 export const indexType = "application/vnd.oci.image.index.v1+json";

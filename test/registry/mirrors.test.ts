@@ -1,7 +1,8 @@
 import { silent } from "../../core/support/logger.ts";
 import type { Undo } from "../../core/support/undo.ts";
 import { assert, rejection, test } from "../support/test.ts";
-import { client, type Handle, never, nothingKnown, serve, whole } from "./client.ts";
+import { client, never, nothingKnown, whole } from "./client.ts";
+import { type Handle, serve } from "../support/http-server.ts";
 import { entry, index, layer, manifest, platform, registryOf } from "./manifests.ts";
 
 const image = manifest([layer("bytes")]);

@@ -3,7 +3,7 @@ import { createServer, request as httpRequest } from "node:http";
 import { createServer as createTlsServer } from "node:https";
 import { connect, type Socket } from "node:net";
 import type { Undo } from "../../core/support/undo.ts";
-import { listen } from "./client.ts";
+import { listen } from "../support/http-server.ts";
 
 export interface TestProxy {
   /** `127.0.0.1:PORT` */

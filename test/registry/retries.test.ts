@@ -1,7 +1,8 @@
 import type { ApiError } from "../../core/support/errors.ts";
 import type { Undo } from "../../core/support/undo.ts";
 import { assert, rejection, test } from "../support/test.ts";
-import { client, type Handle, never, nothingKnown, serve, whole } from "./client.ts";
+import { client, never, nothingKnown, whole } from "./client.ts";
+import { type Handle, serve } from "../support/http-server.ts";
 import { digestOf, manifest, platform, registryOf } from "./manifests.ts";
 
 /** Answers the first requests with these statuses, and then as a registry with one image. */

@@ -3,7 +3,8 @@ import { createServer, type ServerOptions } from "node:https";
 import { createServer as createTcpServer } from "node:net";
 import type { Undo } from "../../core/support/undo.ts";
 import { assert, rejection, test } from "../support/test.ts";
-import { client, listen, never, nothingKnown, serve } from "./client.ts";
+import { client, never, nothingKnown } from "./client.ts";
+import { listen, serve } from "../support/http-server.ts";
 import { manifest, platform, registryOf } from "./manifests.ts";
 import { type Authority, authority, bytesOf } from "./tls.ts";
 

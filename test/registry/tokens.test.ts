@@ -3,7 +3,8 @@ import type { ApiError } from "../../core/support/errors.ts";
 import type { Undo } from "../../core/support/undo.ts";
 import type { RegistryCredentials } from "../../plugins/images/backend.ts";
 import { assert, rejection, test } from "../support/test.ts";
-import { client, type Handle, never, nothingKnown, serve, whole } from "./client.ts";
+import { client, never, nothingKnown, whole } from "./client.ts";
+import { type Handle, serve } from "../support/http-server.ts";
 import { layer, manifest, platform, registryOf } from "./manifests.ts";
 
 const image = manifest([layer("first"), layer("second")]);

@@ -1,11 +1,11 @@
 /** A registry that takes uploads: honestly, or as the test says. */
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
 import type { Undo } from "../../core/support/undo.ts";
 import type { BlobUpload } from "../../plugins/push/backend.ts";
 import { Network } from "../../plugins/registry/network.ts";
 import { HttpPushRegistries } from "../../plugins/registry/upload-registries.ts";
 import { sha256 } from "../contract/image-store-fixtures.ts";
+import { listen } from "../support/http-server.ts";
 import { settings } from "./client.ts";
 
 /** Answers a request, or says false to leave it to the registry. */
@@ -123,13 +123,7 @@ export function refuse(response: ServerResponse, status: number, code: string, h
 /** Starts a registry that stops with the test. */
 export async function startUploadServer(undo: Undo): Promise<UploadServer> {
   const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  undo.add("registry", () => {
-    const closed = new Promise((resolve) => server.close(resolve));
-    server.closeAllConnections();
-    return closed;
-  });
-  const registry = new UploadServer(`127.0.0.1:${(server.address() as AddressInfo).port}`);
+  const registry = new UploadServer(await listen(undo, server));
   server.on("request", (request, response) => {
     request.on("error", () => {});
     void registry.serve(request, response);

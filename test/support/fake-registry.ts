@@ -1,8 +1,8 @@
 /** A registry that serves what a test gives it: honestly, or as the test says. */
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
 import type { Undo } from "../../core/support/undo.ts";
 import { type Layer, sha256 } from "../contract/image-store-fixtures.ts";
+import { listen } from "./http-server.ts";
 
 /** Answers a request, or says false to leave it to the registry. */
 export type Answerer = (request: IncomingMessage, response: ServerResponse) => boolean | void;
@@ -92,13 +92,7 @@ function sendRange(request: IncomingMessage, response: ServerResponse, blob: Uin
 /** Starts a registry that stops with the test, whatever connections it still has. */
 export async function startFakeRegistry(undo: Undo): Promise<FakeRegistry> {
   const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  undo.add("registry", () => {
-    const closed = new Promise((resolve) => server.close(resolve));
-    server.closeAllConnections();
-    return closed;
-  });
-  const registry = new FakeRegistry(`127.0.0.1:${(server.address() as AddressInfo).port}`);
+  const registry = new FakeRegistry(await listen(undo, server));
   server.on("request", (request, response) => registry.serve(request, response));
   return registry;
 }

@@ -2,8 +2,6 @@
 import { execFile } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { readFile } from "node:fs/promises";
-import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
 import { setInterval } from "node:timers";
 import { promisify } from "node:util";
 import Dockerode from "dockerode";
@@ -11,6 +9,7 @@ import type { Undo } from "../../core/support/undo.ts";
 import { buildImage, digestOf } from "../support/busybox-image.ts";
 import { call, must } from "../support/engine-api.ts";
 import { registryPassword, registryUser, startRegistry } from "../support/registry.ts";
+import { serve } from "../support/http-server.ts";
 import { assert, eventually, test } from "../support/test.ts";
 import { loadImage, size, testWithEachCli, wire } from "../support/wire.ts";
 
@@ -238,7 +237,7 @@ async function putIndex(host: string, repository: string, manifests: readonly st
 /** A registry that takes bytes of uploads and never says that it has them. */
 async function startSlowRegistry(undo: Undo) {
   const uploads = new Set<string>();
-  const server = createServer((request, response) => {
+  const host = await serve(undo, (request, response) => {
     request.resume().on("error", () => {});
     if (request.method === "POST") {
       const location = `/v2/app/blobs/uploads/${uploads.size + 1}`;
@@ -251,13 +250,7 @@ async function startSlowRegistry(undo: Undo) {
     }
     if (request.method !== "PUT" && request.method !== "PATCH") response.writeHead(404).end();
   });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  undo.add("slow registry", () => {
-    const closed = new Promise((resolve) => server.close(resolve));
-    server.closeAllConnections();
-    return closed;
-  });
-  return { host: `127.0.0.1:${(server.address() as AddressInfo).port}`, uploads };
+  return { host, uploads };
 }
 
 async function residentMib(pid: number): Promise<number> {
