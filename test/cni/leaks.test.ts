@@ -68,11 +68,13 @@ test("counts open descriptors, and waits for those that are being closed", async
   const scope = { ...(await temporary(undo)).scope, pids: [process.pid] };
   const before = await snapshotHost(scope);
   const file = await open("/etc/hostname");
-  assert.equal(await remains(before, scope, { timeoutMs: 100 }), [
+  // Deno opens a pair of sockets of its own some time after its start.
+  const isMeant = (line: string) => line.endsWith(" socket");
+  assert.equal(await remains(before, scope, { timeoutMs: 100, isMeant }), [
     `open descriptor: ${process.pid} /etc/hostname`,
   ]);
   setTimeout(() => file.close(), 50);
-  assert.equal(await remains(before, scope), []);
+  assert.equal(await remains(before, scope, { isMeant }), []);
 });
 
 test("passes over what other engines make", async (undo) => {
