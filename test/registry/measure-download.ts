@@ -10,7 +10,7 @@ import type { AddressInfo } from "node:net";
 import { Undo } from "../../core/support/undo.ts";
 import { runtimeTitle, scriptCommand } from "../../core/support/runtime.ts";
 import { client, never, nothingKnown } from "./client.ts";
-import { type Handle } from "../support/http-server.ts";
+import type { Handle } from "../support/http-server.ts";
 import { digestOf, manifest, platform, registryOf } from "./manifests.ts";
 import { authority } from "./tls.ts";
 
